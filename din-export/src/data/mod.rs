@@ -1,0 +1,3 @@
+//! From files to encoded samples.
+
+pub mod dataset;

@@ -1,0 +1,3 @@
+//! The trainable network.
+
+pub mod config;

@@ -1,0 +1,3 @@
+//! Training from scratch on CPU.
+
+pub mod config;

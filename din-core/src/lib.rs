@@ -1,7 +1,93 @@
-//! (front page: written with the crate)
+//! Ranks with a Deep Interest Network on the device: `no_std`, no allocator, one validated blob read in place.
+//!
+//! A workstation trains a model with `din-export` and writes one blob. This crate checks the blob once and then scores
+//! candidates for a user whose history never leaves the device, in memory that the caller provides.
+//!
+//! ```no_run
+//! use din_core::{History, Model, Ranked, Ranker, User, Value};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # static BLOB: [u8; 0] = [];
+//! # const SCRATCH: usize = 0;
+//! let model = Model::from_bytes(&BLOB)?; // in flash: nothing is copied
+//! let mut scratch = [0.0_f32; SCRATCH]; // Model::scratch_len, which `din-export inspect` prints
+//! let mut ranker = Ranker::new(&model, &mut scratch)?;
+//!
+//! let mut history = History::<50, 2>::new(); // the last 50 behaviours of 2 fields
+//! history.push([Value::Id(390), Value::Id(59)]);
+//! ranker.set_user(&User { profile: &[Value::Id(7)], context: &[], histories: &[history.behaviours()] })?;
+//!
+//! let slate = [[Value::Id(17), Value::Id(59)], [Value::Id(4), Value::Id(2)]];
+//! let mut top = heapless::Vec::<Ranked, 1>::new();
+//! ranker.rank(slate.iter().map(|candidate| candidate.as_slice()), &mut top)?;
+//! # Ok(()) }
+//! ```
+//!
+//! # The model
+//!
+//! ```text
+//! profile ──────────────────────────────────────────────┐
+//! context ──────────────────────────────────────────────┤
+//! behaviours k_1 .. k_T ─┬─ activation unit ─ weights a_t ─ sum a_t k_t ─ concat ─ head ─ sigmoid ─ score
+//! candidate q ───────────┴──────────────────────────────┘
+//! ```
+//!
+//! The unit is a small network over `[q, k, q-k, q*k]`, folded so that only `q*k` is left for each pair. Histories have
+//! any length up to the sequence's capacity; there is no padding. Unknown ids are row 0 of their table.
+//!
+//! # Layers
+//!
+//! Each module uses only those above it.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `error` | [`LoadError`], [`ScoreError`] |
+//! | `bytes`, `checksum`, `hash`, `math`, `normaliser` | numbers in place, CRC-32, FNV-1a, exp and sigmoid, raw number to input |
+//! | `kernels` | small dense products |
+//! | [`header`], [`manifest`] | the blob format |
+//! | `value`, `history` | what an application hands over |
+//! | `table`, `layer`, `scratch` | embedding rows and vocabularies, dense layers, the caller's memory |
+//! | `model`, `validate` | the view of a blob, and the one pass that makes it trustworthy |
+//! | `pooling` | activation unit and attention pooling |
+//! | `ranker` | [`Ranker`] |
+//!
+//! # Promises
+//!
+//! - No panic, whatever the bytes or the values: an error says what was needed and what was there.
+//! - A score depends on the model, the user and the candidate alone, never on the rest of the slate; the portable
+//!   kernels add in one order, so it does not depend on the machine either.
+//! - Time and memory of a score are bounded by the model's capacity; no recursion, no allocation, no large locals.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
-pub mod normaliser;
+mod bytes;
+mod checksum;
+mod error;
+mod hash;
+pub mod header;
+mod history;
+mod kernels;
+mod layer;
+pub mod manifest;
+mod math;
+mod model;
+mod normaliser;
+mod pooling;
+mod ranker;
+mod scratch;
+mod table;
+mod validate;
+mod value;
 
+pub use checksum::crc32;
+pub use error::{LoadError, ScoreError};
+pub use hash::hash_text;
+pub use header::Header;
+pub use history::{Behaviours, History};
+pub use layer::Layer;
+pub use model::{Field, Group, Model, Sequence};
 pub use normaliser::{Normaliser, Transform};
+pub use ranker::{Ranked, Ranker, User};
+pub use table::Table;
+pub use value::Value;

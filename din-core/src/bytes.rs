@@ -1,0 +1,71 @@
+//! Little-endian numbers read in place, whatever the alignment.
+
+/// Bytes that hold little-endian f32 numbers; a remainder of fewer than four bytes is ignored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct F32s<'a>(pub &'a [u8]);
+
+impl<'a> F32s<'a> {
+    pub fn iter(self) -> impl ExactSizeIterator<Item = f32> + 'a {
+        self.0.chunks_exact(4).map(|bytes| f32::from_le_bytes(array_of(bytes)))
+    }
+
+    /// Numbers `start .. start + len`; none at all where that is out of range.
+    pub fn range(self, start: usize, len: usize) -> Self {
+        Self(range(self.0, start.wrapping_mul(4), len.wrapping_mul(4)))
+    }
+
+    pub fn get(self, index: usize) -> Option<f32> {
+        self.range(index, 1).iter().next()
+    }
+
+    /// Rows of `width` numbers.
+    pub fn rows(self, width: usize) -> impl ExactSizeIterator<Item = F32s<'a>> {
+        self.0.chunks_exact(width.wrapping_mul(4).max(1)).map(F32s)
+    }
+}
+
+/// Bytes `start .. start + len`; none at all where that is out of range.
+pub(crate) fn range(bytes: &[u8], start: usize, len: usize) -> &[u8] {
+    start.checked_add(len).and_then(|end| bytes.get(start..end)).unwrap_or_default()
+}
+
+/// The first `N` bytes, zeros where there are fewer.
+pub(crate) fn array_of<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.first_chunk::<N>().copied().unwrap_or([0; N])
+}
+
+pub(crate) fn u16_at(bytes: &[u8], start: usize) -> u16 {
+    u16::from_le_bytes(array_of(range(bytes, start, 2)))
+}
+
+pub(crate) fn u32_at(bytes: &[u8], start: usize) -> u32 {
+    u32::from_le_bytes(array_of(range(bytes, start, 4)))
+}
+
+pub(crate) fn u64_at(bytes: &[u8], start: usize) -> u64 {
+    u64::from_le_bytes(array_of(range(bytes, start, 8)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_at_any_alignment() {
+        let mut bytes = [0_u8; 13];
+        bytes[1..5].copy_from_slice(&1.5_f32.to_le_bytes());
+        bytes[5..9].copy_from_slice(&(-2.0_f32).to_le_bytes());
+        let numbers = F32s(&bytes[1..]);
+        assert!(numbers.iter().eq([1.5, -2.0, 0.0]));
+        assert_eq!(numbers.get(1), Some(-2.0));
+        assert_eq!(numbers.get(3), None);
+    }
+
+    #[test]
+    fn a_range_outside_is_empty_even_when_the_arithmetic_wraps() {
+        let bytes = [1, 2, 3, 4];
+        assert_eq!(range(&bytes, usize::MAX, 2), &[] as &[u8]);
+        assert_eq!(F32s(&bytes).range(usize::MAX / 2, usize::MAX / 2).iter().len(), 0);
+        assert_eq!(u32_at(&bytes, 1), 0);
+    }
+}

@@ -1,0 +1,108 @@
+//! Dense layers and the multilayer perceptron made of them.
+
+use crate::bytes::F32s;
+use crate::kernels::{accumulate_product, copy};
+use crate::manifest::Activation;
+use crate::math::sigmoid;
+
+/// One dense layer of a loaded model.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layer<'a> {
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) activation: Activation,
+    /// `[inputs, outputs]`
+    pub(crate) weight: F32s<'a>,
+    /// `[outputs]`
+    pub(crate) bias: F32s<'a>,
+    /// One run of `[outputs]` for each parameter of the activation.
+    pub(crate) parameters: F32s<'a>,
+}
+
+impl<'a> Layer<'a> {
+    /// Width of the input; the folded first layer of a unit reads `P + D + P`.
+    #[must_use]
+    pub const fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Width of the output.
+    #[must_use]
+    pub const fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// What follows the affine part.
+    #[must_use]
+    pub const fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// Bytes of weight, bias and the activation's parameters.
+    #[must_use]
+    pub const fn byte_len(&self) -> usize {
+        self.weight.0.len().saturating_add(self.bias.0.len()).saturating_add(self.parameters.0.len())
+    }
+
+    /// The weight's rows `start .. start + inputs`.
+    pub(crate) fn weight_rows(&self, start: usize, inputs: usize) -> F32s<'a> {
+        self.weight.range(start.wrapping_mul(self.outputs), inputs.wrapping_mul(self.outputs))
+    }
+
+    /// `out += x w` with the weight's rows from `start` on: `[N, D] x [D, H] -> [N, H]`.
+    pub(crate) fn accumulate(&self, x: &[f32], start: usize, inputs: usize, out: &mut [f32]) {
+        accumulate_product(x, inputs, self.weight_rows(start, inputs), self.outputs, out);
+    }
+
+    /// Fills rows with the bias: `[N, H]`.
+    pub(crate) fn fill_with_bias(&self, out: &mut [f32]) {
+        for row in out.chunks_exact_mut(self.outputs.max(1)) {
+            copy(self.bias.iter(), row);
+        }
+    }
+
+    /// Applies the activation to rows: `[N, H]`.
+    pub(crate) fn activate(&self, rows: &mut [f32]) {
+        match self.activation {
+            Activation::Linear => {}
+            Activation::Sigmoid => rows.iter_mut().for_each(|s| *s = sigmoid(*s)),
+            Activation::Relu => rows.iter_mut().for_each(|s| *s = s.max(0.0)),
+            Activation::PRelu => {
+                for row in rows.chunks_exact_mut(self.outputs.max(1)) {
+                    for (s, alpha) in row.iter_mut().zip(self.parameters.iter()) {
+                        *s = s.max(0.0) + alpha * s.min(0.0);
+                    }
+                }
+            }
+            Activation::Dice => {
+                let run =
+                    |index: usize| self.parameters.range(index.wrapping_mul(self.outputs), self.outputs);
+                for row in rows.chunks_exact_mut(self.outputs.max(1)) {
+                    let parameters = run(0).iter().zip(run(1).iter()).zip(run(2).iter());
+                    for (s, ((a, b), alpha)) in row.iter_mut().zip(parameters) {
+                        *s *= alpha + (1.0 - alpha) * sigmoid(a * *s + b);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Runs the layers after the first: `[N, H1]` in `x`, already activated; the result, `[N, 1]` for every model's last
+/// layer, comes back as the front of one of the two buffers.
+pub(crate) fn forward<'b>(
+    layers: impl Iterator<Item = Layer<'b>>,
+    mut x: &'b mut [f32],
+    mut spare: &'b mut [f32],
+    rows: usize,
+) -> &'b mut [f32] {
+    for layer in layers {
+        let out = spare.get_mut(..rows.wrapping_mul(layer.outputs)).unwrap_or_default();
+        layer.fill_with_bias(out);
+        let input = x.get(..rows.wrapping_mul(layer.inputs)).unwrap_or_default();
+        layer.accumulate(input, 0, layer.inputs, out);
+        layer.activate(out);
+        core::mem::swap(&mut x, &mut spare);
+    }
+    x.get_mut(..rows).unwrap_or_default()
+}

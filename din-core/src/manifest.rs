@@ -1,0 +1,443 @@
+//! What the raw sections of a blob mean: one postcard value, decoded in place.
+//!
+//! The lists in it are byte strings of fixed-width records, so that any record is found without walking the others and
+//! nothing is copied to RAM. Field order is the format; later minor versions append.
+
+use core::marker::PhantomData;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+
+/// Stands for "none" where a record refers to another.
+pub const NONE: u16 = u16::MAX;
+
+/// Widest layer, key, or table row.
+pub const MAX_WIDTH: u32 = 8192;
+/// Most behaviours of a sequence.
+pub const MAX_CAPACITY: u32 = 32_768;
+/// Most sequences.
+pub const MAX_SEQUENCES: usize = 8;
+/// Most hidden and output layers of one multilayer perceptron.
+pub const MAX_LAYERS: usize = 8;
+/// Most fields in all groups together.
+pub const MAX_FIELDS: usize = 1024;
+
+/// A record of the manifest: always the same number of bytes.
+pub trait Record: Serialize + DeserializeOwned + Copy {
+    /// Bytes of its postcard form.
+    const SIZE: usize;
+    /// What it is called in errors.
+    const NAME: &'static str;
+}
+
+/// A list of records, decoded one at a time.
+pub struct Records<'a, R> {
+    bytes: &'a [u8],
+    record: PhantomData<R>,
+}
+
+impl<R> Clone for Records<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Records<'_, R> {}
+
+impl<R> core::fmt::Debug for Records<'_, R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Records({} bytes)", self.bytes.len())
+    }
+}
+
+impl<'a, R: Record> Records<'a, R> {
+    /// Over the concatenated postcard forms of records.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, record: PhantomData }
+    }
+
+    /// Whole records.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len() / R::SIZE
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The record with this index, if there is one and it decodes.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<R> {
+        let start = index.checked_mul(R::SIZE)?;
+        let bytes = self.bytes.get(start..start.checked_add(R::SIZE)?)?;
+        match postcard::take_from_bytes::<R>(bytes) {
+            Ok((record, [])) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Every record, in order.
+    pub fn iter(&self) -> impl Iterator<Item = R> + use<'a, R> {
+        let records = *self;
+        (0..records.len()).map_while(move |index| records.get(index))
+    }
+
+    /// Whether the bytes are whole records that all decode.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        self.bytes.len().is_multiple_of(R::SIZE) && self.iter().count() == self.len()
+    }
+}
+
+impl<R> Serialize for Records<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.bytes)
+    }
+}
+
+impl<'de: 'a, 'a, R> Deserialize<'de> for Records<'a, R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = <&'a [u8]>::deserialize(deserializer)?;
+        Ok(Self { bytes, record: PhantomData })
+    }
+}
+
+/// A name: a range of [`Manifest::names`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name {
+    /// First byte.
+    #[serde(with = "postcard::fixint::le")]
+    pub start: u16,
+    /// Bytes.
+    pub len: u8,
+}
+
+/// How the numbers of an embedding row are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RowEncoding {
+    /// Four bytes a number.
+    #[default]
+    F32,
+    /// One signed byte a number, times the row's scale.
+    Int8,
+}
+
+impl RowEncoding {
+    /// Bytes of a row.
+    #[must_use]
+    pub const fn row_len(self, dim: usize) -> usize {
+        match self {
+            Self::F32 => dim.saturating_mul(4),
+            Self::Int8 => dim,
+        }
+    }
+}
+
+/// How raw ids become rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum VocabularyKind {
+    /// Consecutive integers.
+    #[default]
+    Dense,
+    /// Sorted integer keys.
+    Keys,
+    /// Sorted hashes of strings.
+    HashedText,
+}
+
+/// An embedding table and its vocabulary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableRecord {
+    /// Of the table.
+    pub name: Name,
+    /// Row 0 included.
+    #[serde(with = "postcard::fixint::le")]
+    pub rows: u32,
+    /// Numbers in a row.
+    #[serde(with = "postcard::fixint::le")]
+    pub dim: u16,
+    /// How they are stored.
+    pub encoding: RowEncoding,
+    /// Section of the rows: `rows * row_len` bytes.
+    #[serde(with = "postcard::fixint::le")]
+    pub values: u16,
+    /// Section of the scales: an f32 for each row; [`NONE`] for [`RowEncoding::F32`].
+    #[serde(with = "postcard::fixint::le")]
+    pub scales: u16,
+    /// How raw ids become rows.
+    pub vocabulary: VocabularyKind,
+    /// Dense: the smallest id.
+    #[serde(with = "postcard::fixint::le")]
+    pub first_id: u64,
+    /// Dense: the row of the smallest id, 0 or 1.
+    pub first_row: u8,
+    /// Section of the keys: a u64 for each row but row 0; [`NONE`] for [`VocabularyKind::Dense`].
+    #[serde(with = "postcard::fixint::le")]
+    pub keys: u16,
+}
+
+impl Record for TableRecord {
+    const SIZE: usize = 26;
+    const NAME: &'static str = "table";
+}
+
+/// Whether a field holds an id or a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum FieldKind {
+    /// An id.
+    #[default]
+    Categorical,
+    /// A number.
+    Numeric,
+}
+
+/// One field.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldRecord {
+    /// Of the field.
+    pub name: Name,
+    /// Id or number.
+    pub kind: FieldKind,
+    /// Categorical: the table; else [`NONE`].
+    #[serde(with = "postcard::fixint::le")]
+    pub table: u16,
+    /// Of a behaviour: the candidate field (index among those) it is compared with, or [`NONE`].
+    #[serde(with = "postcard::fixint::le")]
+    pub pair: u16,
+    /// Numeric: how raw numbers become inputs.
+    pub normaliser: crate::Normaliser,
+}
+
+impl Record for FieldRecord {
+    const SIZE: usize = 21;
+    const NAME: &'static str = "field";
+}
+
+/// How keys become an interest vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Pooling {
+    /// Their sum.
+    #[default]
+    Sum,
+    /// Their mean.
+    Mean,
+    /// Their sum, weighted by the activation unit.
+    Attention,
+    /// The same, after `softmax(weight / sqrt(D))`.
+    SoftmaxAttention,
+}
+
+/// A behaviour sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceRecord {
+    /// Of the sequence.
+    pub name: Name,
+    /// The most behaviours used.
+    #[serde(with = "postcard::fixint::le")]
+    pub capacity: u16,
+    /// Fields of a behaviour: the next so many of [`Manifest::fields`], paired ones first.
+    #[serde(with = "postcard::fixint::le")]
+    pub fields: u16,
+    /// How keys are pooled.
+    pub pooling: Pooling,
+    /// Layers of the activation unit: the next so many of [`Manifest::layers`].
+    pub layers: u8,
+}
+
+impl Record for SequenceRecord {
+    const SIZE: usize = 9;
+    const NAME: &'static str = "sequence";
+}
+
+/// What follows the affine part of a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Activation {
+    /// Nothing.
+    #[default]
+    Linear,
+    /// `1 / (1 + exp(-s))`.
+    Sigmoid,
+    /// `max(s, 0)`.
+    Relu,
+    /// `s` where positive, else `alpha s`; parameters: alpha.
+    PRelu,
+    /// `s (alpha + (1 - alpha) sigmoid(a s + b))`; parameters: a, b, alpha. Folded from the stored moving statistics:
+    /// `a = 1 / sqrt(variance + eps)`, `b = -mean a`.
+    Dice,
+}
+
+impl Activation {
+    /// Parameters for each unit.
+    #[must_use]
+    pub const fn parameters(self) -> usize {
+        match self {
+            Self::Linear | Self::Sigmoid | Self::Relu => 0,
+            Self::PRelu => 1,
+            Self::Dice => 3,
+        }
+    }
+}
+
+/// A dense layer, its weight stored `[inputs, outputs]`: the outputs of one input side by side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerRecord {
+    /// Rows of the weight. First layer of a unit: `P + D + P` for `Wq + Wd`, `Wk - Wd`, `Wp` (folded).
+    #[serde(with = "postcard::fixint::le")]
+    pub inputs: u32,
+    /// Columns of the weight.
+    #[serde(with = "postcard::fixint::le")]
+    pub outputs: u32,
+    /// What follows.
+    pub activation: Activation,
+    /// Section of the weight: f32.
+    #[serde(with = "postcard::fixint::le")]
+    pub weight: u16,
+    /// Section of the bias: an f32 for each output.
+    #[serde(with = "postcard::fixint::le")]
+    pub bias: u16,
+    /// Section of the activation's parameters, one run of `outputs` f32 for each, or [`NONE`].
+    #[serde(with = "postcard::fixint::le")]
+    pub parameters: u16,
+}
+
+impl Record for LayerRecord {
+    const SIZE: usize = 15;
+    const NAME: &'static str = "layer";
+}
+
+/// Where a section lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SectionRecord {
+    /// From the blob's start; a multiple of [`ALIGNMENT`](crate::header::ALIGNMENT).
+    #[serde(with = "postcard::fixint::le")]
+    pub offset: u64,
+    /// Without the padding.
+    #[serde(with = "postcard::fixint::le")]
+    pub len: u64,
+}
+
+impl Record for SectionRecord {
+    const SIZE: usize = 16;
+    const NAME: &'static str = "section";
+}
+
+/// The bias that each row of one candidate field adds to the logit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemBiasRecord {
+    /// Index among the candidate fields; a categorical one.
+    #[serde(with = "postcard::fixint::le")]
+    pub field: u16,
+    /// Section: an f32 for each row of the field's table.
+    #[serde(with = "postcard::fixint::le")]
+    pub values: u16,
+}
+
+/// The manifest.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Manifest<'a> {
+    /// Of the model, for people.
+    pub name: &'a str,
+    /// Every other name, one after the other.
+    pub names: &'a str,
+    /// Embedding tables.
+    #[serde(borrow)]
+    pub tables: Records<'a, TableRecord>,
+    /// Profile fields, then context, candidate, and the behaviour fields of each sequence.
+    #[serde(borrow)]
+    pub fields: Records<'a, FieldRecord>,
+    /// How many of them are of the profile.
+    #[serde(with = "postcard::fixint::le")]
+    pub profile_fields: u16,
+    /// How many are of the context.
+    #[serde(with = "postcard::fixint::le")]
+    pub context_fields: u16,
+    /// How many are of the candidate.
+    #[serde(with = "postcard::fixint::le")]
+    pub candidate_fields: u16,
+    /// Behaviour sequences.
+    #[serde(borrow)]
+    pub sequences: Records<'a, SequenceRecord>,
+    /// Layers of each activation unit, then of the head.
+    #[serde(borrow)]
+    pub layers: Records<'a, LayerRecord>,
+    /// Whether the head also reads pooled * candidate.
+    pub product: bool,
+    /// Added to the logit.
+    pub item_bias: Option<ItemBiasRecord>,
+    /// Raw sections, in the order in which tables, layers and item bias refer to them.
+    #[serde(borrow)]
+    pub sections: Records<'a, SectionRecord>,
+}
+
+impl<'a> Manifest<'a> {
+    /// The text of a name; empty where the range is none.
+    #[must_use]
+    pub fn text(&self, name: Name) -> &'a str {
+        let start = usize::from(name.start);
+        self.names.get(start..start.saturating_add(usize::from(name.len))).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_size<R: Record>(record: R) {
+        let mut buffer = [0; 64];
+        assert_eq!(postcard::to_slice(&record, &mut buffer).unwrap().len(), R::SIZE, "{}", R::NAME);
+    }
+
+    #[test]
+    fn records_have_their_stated_size_whatever_they_hold() {
+        assert_size(TableRecord::default());
+        assert_size(TableRecord {
+            rows: u32::MAX,
+            dim: NONE,
+            encoding: RowEncoding::Int8,
+            values: NONE,
+            vocabulary: VocabularyKind::HashedText,
+            first_id: u64::MAX,
+            first_row: 255,
+            ..TableRecord::default()
+        });
+        let numeric = FieldRecord {
+            name: Name { start: NONE, len: 255 },
+            kind: FieldKind::Numeric,
+            table: NONE,
+            pair: NONE,
+            normaliser: crate::Normaliser {
+                transform: crate::Transform::Log1p,
+                ..crate::Normaliser::IDENTITY
+            },
+        };
+        assert_size(numeric);
+        assert_size(SequenceRecord {
+            capacity: NONE,
+            pooling: Pooling::SoftmaxAttention,
+            ..SequenceRecord::default()
+        });
+        assert_size(LayerRecord { inputs: u32::MAX, activation: Activation::Dice, ..LayerRecord::default() });
+        assert_size(SectionRecord { offset: u64::MAX, len: u64::MAX });
+    }
+
+    #[test]
+    fn a_record_that_does_not_decode_is_found() {
+        let bytes = [0; SectionRecord::SIZE * 2];
+        assert!(Records::<SectionRecord>::new(&bytes).is_well_formed());
+        assert!(!Records::<SectionRecord>::new(&bytes[..17]).is_well_formed());
+        let mut layer = [0; LayerRecord::SIZE];
+        layer[8] = 99;
+        assert!(!Records::<LayerRecord>::new(&layer).is_well_formed());
+    }
+}

@@ -1,0 +1,342 @@
+//! A validated view of a blob.
+
+use crate::bytes::{F32s, range};
+use crate::error::LoadError;
+use crate::header::Header;
+use crate::layer::Layer;
+use crate::manifest::{
+    FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Pooling, SectionRecord, SequenceRecord, TableRecord,
+};
+use crate::table::Table;
+use crate::validate::{self, Sizes};
+
+/// A group of fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Group {
+    /// User features.
+    Profile,
+    /// Remaining features of a request.
+    Context,
+    /// Features of the item being scored.
+    Candidate,
+}
+
+impl Group {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Context => "context",
+            Self::Candidate => "candidate",
+        }
+    }
+}
+
+/// One field of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Id or number.
+    pub kind: FieldKind,
+    /// Index of its table; `None` for a number.
+    pub table: Option<usize>,
+    /// Of a behaviour's field: index of the candidate field it is compared with.
+    pub pair: Option<usize>,
+}
+
+/// One behaviour sequence of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) capacity: usize,
+    pub(crate) pooling: Pooling,
+    /// Range of the manifest's fields.
+    pub(crate) first_field: usize,
+    pub(crate) fields: usize,
+    /// Range of the manifest's layers.
+    pub(crate) first_layer: usize,
+    pub(crate) layers: usize,
+    /// D, width of the key.
+    pub(crate) key_width: usize,
+    /// P, width of the key's first part, which the candidate has too.
+    pub(crate) paired_width: usize,
+}
+
+impl<'a> Sequence<'a> {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The most behaviours used; of a longer history the newest.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// How keys are pooled.
+    #[must_use]
+    pub const fn pooling(&self) -> Pooling {
+        self.pooling
+    }
+
+    /// Width D of the key vector.
+    #[must_use]
+    pub const fn key_width(&self) -> usize {
+        self.key_width
+    }
+
+    /// Whether an activation unit weighs the behaviours.
+    pub(crate) const fn is_attention(&self) -> bool {
+        matches!(self.pooling, Pooling::Attention | Pooling::SoftmaxAttention)
+    }
+}
+
+/// A model read in place from a blob's bytes: a few pointers, whatever the blob's size.
+///
+/// Every check is made once, by [`Model::from_bytes`]; scoring with a model that loaded cannot fail on the model.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'a> {
+    bytes: &'a [u8],
+    header: Header,
+    manifest: Manifest<'a>,
+    sizes: Sizes,
+}
+
+impl<'a> Model<'a> {
+    /// Checks a blob and gives the view. One linear pass; nothing is copied.
+    ///
+    /// # Errors
+    /// Those of [`Header::parse`]; [`LoadError::TooShort`] or [`LoadError::TooLong`] where the bytes are not as many as
+    /// the header says; [`LoadError::BodyChecksum`]; [`LoadError::Malformed`] where the manifest does not decode;
+    /// [`LoadError::OutOfRange`] and [`LoadError::Mismatch`] where counts, shapes, references or section bounds are
+    /// wrong; [`LoadError::BadNumber`] for an infinite or not-a-number weight or a scale that is not positive;
+    /// [`LoadError::KeysNotAscending`] for an unsorted vocabulary.
+    ///
+    /// # Panics
+    /// Never, whatever the bytes.
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let header = Header::parse(bytes)?;
+        let manifest = validate::manifest(bytes, &header)?;
+        let mut model = Self { bytes, header, manifest, sizes: Sizes::default() };
+        model.sizes = validate::contents(&model)?;
+        Ok(model)
+    }
+
+    /// The blob's header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The blob's manifest.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest<'a> {
+        &self.manifest
+    }
+
+    /// The whole blob.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The name given at export.
+    #[must_use]
+    pub const fn name(&self) -> &'a str {
+        self.manifest.name
+    }
+
+    /// The signature and the bytes it signs (all before it); both as they came, nothing is verified here.
+    #[must_use]
+    pub fn signature(&self) -> (&'a [u8], &'a [u8]) {
+        let signed = self.bytes.len().saturating_sub(self.header.signature_len as usize);
+        (range(self.bytes, signed, self.header.signature_len as usize), range(self.bytes, 0, signed))
+    }
+
+    /// f32 numbers of scratch memory that a [`Ranker`](crate::Ranker) needs.
+    #[must_use]
+    pub const fn scratch_len(&self) -> usize {
+        self.sizes.scratch
+    }
+
+    /// Multiply-accumulates to score one candidate against full histories, user set.
+    #[must_use]
+    pub const fn candidate_macs(&self) -> u64 {
+        self.sizes.candidate_macs
+    }
+
+    pub(crate) const fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    /// Tables.
+    pub fn tables(&self) -> impl Iterator<Item = Table<'a>> {
+        let model = *self;
+        (0..self.manifest.tables.len()).map(move |index| model.table(index))
+    }
+
+    /// The table with this index; an empty one if there is none.
+    #[must_use]
+    pub fn table(&self, index: usize) -> Table<'a> {
+        self.manifest.tables.get(index).map_or_else(Table::default, |record| self.view_table(&record))
+    }
+
+    pub(crate) fn view_table(&self, record: &TableRecord) -> Table<'a> {
+        Table {
+            name: self.manifest.text(record.name),
+            rows: record.rows,
+            dim: usize::from(record.dim),
+            encoding: record.encoding,
+            values: self.section(record.values),
+            scales: F32s(self.section(record.scales)),
+            vocabulary: record.vocabulary,
+            first_id: record.first_id,
+            first_row: record.first_row,
+            keys: self.section(record.keys),
+        }
+    }
+
+    /// Layers: those of each activation unit in the order of the sequences, then the head's.
+    pub fn layers(&self) -> impl Iterator<Item = Layer<'a>> {
+        self.layer_range(0, self.manifest.layers.len())
+    }
+
+    pub(crate) fn layer_range(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = Layer<'a>> + use<'a> {
+        let model = *self;
+        (first..first.saturating_add(count)).map(move |index| model.layer(index))
+    }
+
+    /// The layer with this index; an empty one if there is none.
+    #[must_use]
+    pub fn layer(&self, index: usize) -> Layer<'a> {
+        self.manifest.layers.get(index).map_or_else(Layer::default, |record| self.view_layer(&record))
+    }
+
+    pub(crate) fn view_layer(&self, record: &LayerRecord) -> Layer<'a> {
+        Layer {
+            inputs: record.inputs as usize,
+            outputs: record.outputs as usize,
+            activation: record.activation,
+            weight: F32s(self.section(record.weight)),
+            bias: F32s(self.section(record.bias)),
+            parameters: F32s(self.section(record.parameters)),
+        }
+    }
+
+    /// Index of the head's first layer.
+    #[must_use]
+    pub fn head_start(&self) -> usize {
+        self.manifest.sequences.iter().fold(0, |sum, record| sum.saturating_add(usize::from(record.layers)))
+    }
+
+    /// The fields of a group.
+    pub fn fields(&self, group: Group) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let (first, count) = self.field_range(group);
+        self.view_fields(first, count)
+    }
+
+    /// The fields of a sequence's behaviours.
+    pub fn behaviour_fields(&self, sequence: &Sequence<'_>) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        self.view_fields(sequence.first_field, sequence.fields)
+    }
+
+    fn view_fields(&self, first: usize, count: usize) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let manifest = self.manifest;
+        self.field_records(first, count).map(move |record| Field {
+            name: manifest.text(record.name),
+            kind: record.kind,
+            table: (record.table != NONE).then_some(usize::from(record.table)),
+            pair: (record.pair != NONE).then_some(usize::from(record.pair)),
+        })
+    }
+
+    pub(crate) fn field_records(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = FieldRecord> + use<'a> {
+        let fields = self.manifest.fields;
+        (first..first.saturating_add(count)).map_while(move |index| fields.get(index))
+    }
+
+    /// First field and number of fields of a group.
+    pub(crate) fn field_range(&self, group: Group) -> (usize, usize) {
+        let [profile, context, candidate] =
+            [self.manifest.profile_fields, self.manifest.context_fields, self.manifest.candidate_fields]
+                .map(usize::from);
+        match group {
+            Group::Profile => (0, profile),
+            Group::Context => (profile, context),
+            Group::Candidate => (profile.saturating_add(context), candidate),
+        }
+    }
+
+    /// Inputs that a field contributes.
+    pub(crate) fn width(&self, field: &FieldRecord) -> usize {
+        match field.kind {
+            FieldKind::Categorical => {
+                self.manifest.tables.get(usize::from(field.table)).map_or(0, |table| usize::from(table.dim))
+            }
+            FieldKind::Numeric => 1,
+        }
+    }
+
+    /// Behaviour sequences.
+    pub fn sequences(&self) -> impl Iterator<Item = Sequence<'a>> + use<'a> {
+        let model = *self;
+        let (candidate_start, candidate_fields) = self.field_range(Group::Candidate);
+        let (mut field, mut layer) = (candidate_start.saturating_add(candidate_fields), 0_usize);
+        self.manifest.sequences.iter().map(move |record| {
+            let sequence = model.view_sequence(&record, field, layer);
+            field = field.saturating_add(sequence.fields);
+            layer = layer.saturating_add(sequence.layers);
+            sequence
+        })
+    }
+
+    fn view_sequence(&self, record: &SequenceRecord, first_field: usize, first_layer: usize) -> Sequence<'a> {
+        let fields = usize::from(record.fields);
+        let (mut key_width, mut paired_width) = (0_usize, 0_usize);
+        for field in self.field_records(first_field, fields) {
+            let width = self.width(&field);
+            key_width = key_width.saturating_add(width);
+            if field.pair != NONE {
+                paired_width = paired_width.saturating_add(width);
+            }
+        }
+        Sequence {
+            name: self.manifest.text(record.name),
+            capacity: usize::from(record.capacity),
+            pooling: record.pooling,
+            first_field,
+            fields,
+            first_layer,
+            layers: usize::from(record.layers),
+            key_width,
+            paired_width,
+        }
+    }
+
+    /// The bytes of a section; none for [`NONE`].
+    pub(crate) fn section(&self, index: u16) -> &'a [u8] {
+        let SectionRecord { offset, len } =
+            self.manifest.sections.get(usize::from(index)).unwrap_or_default();
+        match (usize::try_from(offset), usize::try_from(len)) {
+            (Ok(offset), Ok(len)) => range(self.bytes, offset, len),
+            _ => &[],
+        }
+    }
+
+    /// Bytes of the manifest's records and names together.
+    #[must_use]
+    pub const fn manifest_len(&self) -> usize {
+        self.header.manifest_len as usize
+    }
+}

@@ -1,8 +1,16 @@
 //! (front page: written with the crate)
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+pub mod blob;
 pub mod data;
+pub mod evaluation;
+pub mod import;
+pub mod inspect;
+pub mod job;
+pub mod metrics;
 pub mod network;
+pub mod output;
+pub mod rank;
 pub mod schema;
 pub mod training;
 pub mod weights;

@@ -124,3 +124,85 @@ pub struct ModelWeights {
     /// Added to the logit.
     pub item_bias: Option<ItemBias>,
 }
+
+/// A tensor has another length than the rest of the model implies.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} has {found} numbers, expected {expected}")]
+pub struct ShapeError {
+    /// Which tensor.
+    pub what: String,
+    /// Its length.
+    pub found: usize,
+    /// The length it must have.
+    pub expected: usize,
+}
+
+impl ModelWeights {
+    /// Checks every length against the schema and the neighbouring layers.
+    ///
+    /// # Errors
+    /// The first tensor, or width, that does not fit.
+    pub fn check(&self) -> Result<(), ShapeError> {
+        let schema = &self.schema;
+        equal("tables".to_owned(), self.tables.len(), schema.tables.len())?;
+        for (spec, values) in schema.tables.iter().zip(&self.tables) {
+            equal(format!("table `{}`", spec.name), values.len(), spec.vocabulary.rows() * spec.dim)?;
+        }
+        equal("poolings".to_owned(), self.pooling.len(), schema.sequences.len())?;
+        let groups = [&schema.profile, &schema.context, &schema.candidate];
+        let mut head_inputs: usize = groups.into_iter().map(|fields| schema.total_width(fields)).sum();
+        for (sequence, pooling) in schema.sequences.iter().zip(&self.pooling) {
+            let width = schema.key_width(sequence);
+            head_inputs += width + if self.product { schema.paired_width(sequence) } else { 0 };
+            for behaviour in &sequence.fields {
+                if let Some(pair) = behaviour.pair {
+                    let candidate = schema.candidate.get(pair).map_or(0, |field| schema.width(field));
+                    let what = format!("field `{}` of sequence `{}`", behaviour.field.name, sequence.name);
+                    equal(what, schema.width(&behaviour.field), candidate)?;
+                }
+            }
+            if let PoolingWeights::Attention { layers, .. } = pooling {
+                check_layers(&format!("unit of sequence `{}`", sequence.name), layers, 4 * width)?;
+            }
+        }
+        check_layers("head", &self.head, head_inputs)?;
+        if let Some(bias) = &self.item_bias {
+            let rows = match schema.candidate.get(bias.field).map(|field| &field.kind) {
+                Some(crate::schema::FieldKind::Categorical { table }) => schema.tables[*table].vocabulary.rows(),
+                _ => 0,
+            };
+            equal("item bias".to_owned(), bias.values.len(), rows)?;
+        }
+        Ok(())
+    }
+}
+
+fn equal(what: String, found: usize, expected: usize) -> Result<(), ShapeError> {
+    if found == expected { Ok(()) } else { Err(ShapeError { what, found, expected }) }
+}
+
+fn check_layers(of: &str, layers: &[Layer], inputs: usize) -> Result<(), ShapeError> {
+    let mut inputs = inputs;
+    for (index, layer) in layers.iter().enumerate() {
+        let what = |part: &str| format!("{part} of layer {index} of the {of}");
+        equal(what("input"), layer.inputs, inputs)?;
+        equal(what("weight"), layer.weight.len(), layer.inputs * layer.outputs)?;
+        equal(what("bias"), layer.bias.len(), layer.outputs)?;
+        if let Some(norm) = &layer.batch_norm {
+            for part in [&norm.mean, &norm.variance, &norm.gamma, &norm.beta] {
+                equal(what("batch norm"), part.len(), layer.outputs)?;
+            }
+        }
+        match &layer.activation {
+            Activation::PRelu { alpha } => equal(what("alpha"), alpha.len(), layer.outputs)?,
+            Activation::Dice { alpha, mean, variance, gamma, beta, .. } => {
+                for part in [alpha, mean, variance, gamma, beta] {
+                    equal(what("Dice"), part.len(), layer.outputs)?;
+                }
+            }
+            Activation::Linear | Activation::Sigmoid | Activation::Relu => {}
+        }
+        inputs = layer.outputs;
+    }
+    equal(format!("output of the {of}"), inputs, 1)
+}

@@ -1,1 +1,24 @@
 //! What the integration tests share.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`tolerance`] | how far a number may be from the truth, and why |
+//! | [`random`] | a generator of numbers that no dependency can change |
+//! | [`request`] | one user and a slate, and how din-core scores them |
+//! | [`oracle`] | the model in f64, straight from its formulas |
+//! | [`shape`], [`random_model`] | models over the whole family |
+//! | [`dequantised`] | the model that int8 rows stand for |
+//! | [`forge`] | blobs taken apart, changed and put together with good checksums |
+//! | [`golden`] | the golden blobs, and what their files hold |
+//! | [`reference_model`] | the model that came with the project, and its 256 cases |
+
+pub mod dequantised;
+pub mod forge;
+pub mod golden;
+pub mod oracle;
+pub mod random;
+pub mod random_model;
+pub mod reference_model;
+pub mod request;
+pub mod shape;
+pub mod tolerance;

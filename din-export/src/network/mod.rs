@@ -1,3 +1,43 @@
-//! The trainable network.
+//! The trainable network: forward and backward passes over mini-batches, generic over f32 and f64.
+//!
+//! Each file is one concept, and imports only from those above it:
+//!
+//! | file | what |
+//! |---|---|
+//! | [`config`] | the shape of a model, as a job file states it |
+//! | [`real`], [`blocks`], [`product`] | the number types, loops over rows, the matrix product |
+//! | [`parameter`], [`statistics`], [`segments`] | dense parameters, batch statistics, ragged histories |
+//! | [`linear`], [`prelu`], [`dice`], [`batch_norm`], [`activation`], [`layer`] | dense layers |
+//! | [`embedding`], [`fields`] | tables with sparse gradients, fields as columns |
+//! | [`unit`], [`pooling`] | the activation unit, attention / sum / mean pooling |
+//! | [`inputs`], [`loss`], [`model`], [`conversion`] | the head's input, the loss, the whole, to and from trained weights |
+//!
+//! Two conventions hold everywhere. Histories are ragged: the behaviours of a batch lie end to end, `[P, D]`, with no
+//! padding, so that no statistic can see any and no arithmetic is spent on it. And a forward pass leaves in a buffer
+//! what its backward pass needs; buffers belong to the caller and are reused from step to step.
 
+pub mod activation;
+pub mod batch_norm;
+pub mod blocks;
 pub mod config;
+pub mod conversion;
+pub mod dice;
+pub mod embedding;
+pub mod error;
+pub mod fields;
+pub mod inputs;
+pub mod layer;
+pub mod linear;
+pub mod loss;
+pub mod model;
+pub mod parameter;
+pub mod pooling;
+pub mod prelu;
+pub mod product;
+pub mod real;
+pub mod segments;
+pub mod statistics;
+pub mod unit;
+
+pub use error::NetworkError;
+pub use model::{Batch, Network, TrainingMode, Workspace};

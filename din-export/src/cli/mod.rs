@@ -1,0 +1,120 @@
+//! A thin command line over the library: one file a command.
+
+mod demo;
+mod eval;
+mod export;
+mod import;
+mod inspect;
+mod progress;
+mod rank;
+mod train;
+
+use clap::{Parser, Subcommand};
+use din_core::Model;
+use din_export::job::Job;
+use std::error::Error;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What a command returns: its error is printed as one line.
+type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// Trains a Deep Interest Network on interaction logs and exports the blob that din-core ranks with.
+#[derive(Parser)]
+#[command(name = "din-export", version, about)]
+struct Cli {
+    /// Print machine-readable JSON on stdout, progress and errors on stderr
+    #[arg(long, global = true)]
+    json: bool,
+    /// Threads to compute with [default: one for each core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train on real clicks, compare with the baselines, and rank for held-out users
+    Demo(demo::Arguments),
+    /// Train the model of a job and export it
+    Train(train::Arguments),
+    /// Measure a blob on a job's data, with din-core
+    Eval(eval::Arguments),
+    /// Write a trained model as a blob
+    Export(export::Arguments),
+    /// Show what a blob holds and needs
+    Inspect(inspect::Arguments),
+    /// Rank requests given as JSON lines
+    Rank(rank::Arguments),
+    /// Make a blob of a model trained elsewhere
+    Import(import::Arguments),
+}
+
+/// Where a job comes from.
+#[derive(clap::Args)]
+struct JobArguments {
+    /// The job's TOML file
+    #[arg(value_name = "JOB")]
+    job: PathBuf,
+    /// Folder of the data files [default: what the job says]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Parses the arguments and runs the command; 0 is success, 1 a failure, 2 a wrong command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(threads) = cli.threads {
+        // The global pool is built once, here, so this cannot fail on an existing one.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+    }
+    let result = match &cli.command {
+        Command::Demo(arguments) => demo::run(arguments, cli.json),
+        Command::Train(arguments) => train::run(arguments, cli.json),
+        Command::Eval(arguments) => eval::run(arguments, cli.json),
+        Command::Export(arguments) => export::run(arguments, cli.json),
+        Command::Inspect(arguments) => inspect::run(arguments, cli.json),
+        Command::Rank(arguments) => rank::run(arguments, cli.json),
+        Command::Import(arguments) => import::run(arguments, cli.json),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of our output has seen enough: that is no failure of ours.
+        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Prints a result: its JSON on one line, or its text for people.
+fn print(json: bool, value: &impl serde::Serialize, text: &str) -> CommandResult {
+    let mut out = std::io::stdout().lock();
+    if json {
+        serde_json::to_writer(&mut out, value)?;
+        writeln!(out)?;
+    } else {
+        out.write_all(text.as_bytes())?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(file).map_err(|error| format!("{}: cannot read: {error}", file.display()))
+}
+
+fn load_model<'a>(file: &Path, bytes: &'a [u8]) -> Result<Model<'a>, String> {
+    Model::from_bytes(bytes).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn load_job(arguments: &JobArguments) -> Result<Job, din_export::job::JobError> {
+    Job::load(&arguments.job)
+}

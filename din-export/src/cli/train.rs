@@ -1,0 +1,113 @@
+//! `din-export train`
+
+use super::progress::Progress;
+use super::{CommandResult, JobArguments, load_job};
+use din_export::blob::{self, ExportOptions};
+use din_export::evaluation::{Evaluation, evaluate};
+use din_export::training::{EpochReport, Event, train};
+use din_export::{data, import, output};
+use serde::Serialize;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    job: JobArguments,
+    /// Folder for model.din, the f32 weights, and metrics.json
+    #[arg(long, short, value_name = "DIR", default_value = "din-model")]
+    output: PathBuf,
+    /// Seed [default: what the job says]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// What `metrics.json` holds.
+#[derive(Serialize)]
+struct Report {
+    job: String,
+    seed: u64,
+    best_epoch: usize,
+    epochs: Vec<EpochReport>,
+    blob_bytes: usize,
+    scratch_bytes: usize,
+    /// Of the exported blob, by din-core.
+    valid: Evaluation,
+    /// Of the exported blob, by din-core; nothing was chosen on it.
+    test: Option<Evaluation>,
+}
+
+pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
+    let mut job = load_job(&arguments.job)?;
+    if let Some(seed) = arguments.seed {
+        job.training.seed = seed;
+    }
+    let progress = Progress::new();
+    let dataset =
+        data::load(&job, arguments.job.data.as_deref(), &mut |step| progress.begin(&step.to_string()))?;
+    progress.line(&format!(
+        "{} training, {} validation, {} test samples",
+        dataset.train.len(),
+        dataset.valid.len(),
+        dataset.test.len()
+    ));
+    let trained = train(&dataset, &job.model, &job.training, &mut |event| match event {
+        Event::Step { epoch, step, steps, loss } => {
+            progress.advance(&format!("epoch {epoch}, loss {loss:.4}"), step as u64, steps as u64);
+        }
+        Event::Epoch { report, .. } => progress.line(&epoch_line(report)),
+    })?;
+    let mut weights = trained.weights;
+    weights.name.clone_from(&job.name);
+    let options = ExportOptions {
+        embedding: job.export.embedding,
+        model_version: job.export.version,
+        ..ExportOptions::default()
+    };
+    let bytes = blob::write(&weights, &options)?;
+    progress.begin("evaluating the blob");
+    let test = if dataset.test.is_empty() { None } else { Some(evaluate(&bytes, &dataset, &dataset.test)?) };
+    let report = Report {
+        job: job.name,
+        seed: job.training.seed,
+        best_epoch: trained.best_epoch,
+        epochs: trained.epochs,
+        blob_bytes: bytes.len(),
+        scratch_bytes: din_core::Model::from_bytes(&bytes)?.scratch_len() * 4,
+        valid: evaluate(&bytes, &dataset, &dataset.valid)?,
+        test,
+    };
+    import::save(&weights, &arguments.output)?;
+    output::write(&arguments.output.join("model.din"), &bytes)?;
+    output::write(&arguments.output.join("metrics.json"), &serde_json::to_vec_pretty(&report)?)?;
+    drop(progress);
+    super::print(json, &report, &text(&report, &arguments.output))
+}
+
+fn epoch_line(report: &EpochReport) -> String {
+    let best = if report.best { " (best so far)" } else { "" };
+    let figure = |figure: Option<f64>| figure.map_or_else(|| "none".to_owned(), |figure| format!("{figure:.4}"));
+    format!(
+        "epoch {}: training loss {:.4}; validation log loss {:.4}, AUC {}, GAUC {}{best}",
+        report.epoch,
+        report.train_loss,
+        report.valid.log_loss,
+        figure(report.valid.auc),
+        figure(report.valid.gauc.map(|gauc| gauc.weighted))
+    )
+}
+
+fn text(report: &Report, folder: &std::path::Path) -> String {
+    let mut text = format!("best epoch {}\n", report.best_epoch);
+    for (split, evaluation) in [("validation", Some(&report.valid)), ("test", report.test.as_ref())] {
+        if let Some(evaluation) = evaluation {
+            text += &format!("{split}: {}\n", super::eval::line(evaluation));
+        }
+    }
+    text += &format!(
+        "{}: {} bytes, {} bytes of scratch\n",
+        folder.join("model.din").display(),
+        report.blob_bytes,
+        report.scratch_bytes
+    );
+    text
+}

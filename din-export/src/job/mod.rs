@@ -1,0 +1,33 @@
+//! The job file: one TOML file that says what the data are, what the model reads and how it is trained.
+//!
+//! | part | holds |
+//! |---|---|
+//! | [`file`] | [`Job`], its sections and how it is loaded |
+//! | [`source`] | `[data]` and `[side.*]`: files and the columns that every job needs |
+//! | [`field`] | `[tables.*]`, `[[profile]]`, `[[context]]`, `[[candidate]]`: embedding tables and fields |
+//! | [`sequence`] | `[[sequence]]`: behaviour sequences and where they come from |
+//! | [`split`] | `[split]` and `[negatives]` |
+//! | [`export`] | `[export]` |
+//! | [`validation`] | what serde cannot check: names that refer to names |
+//! | [`error`] | every way in which a job file is refused |
+//!
+//! A key that no section knows is an error, never ignored: a misspelt `capcity` would otherwise train
+//! something else than what was asked.
+
+pub mod error;
+pub mod export;
+pub mod field;
+pub mod file;
+pub mod nearest;
+pub mod sequence;
+pub mod source;
+pub mod split;
+pub mod validation;
+
+pub use error::JobError;
+pub use export::ExportConfig;
+pub use field::{FieldConfig, IdKind, NumericConfig, Pair, TableConfig, TransformKind};
+pub use file::Job;
+pub use sequence::{Condition, SequenceConfig, SourceConfig};
+pub use source::{DataConfig, OneOrMany, SideConfig, TimeUnit};
+pub use split::{Duration, NegativesConfig, SplitConfig};

@@ -1,0 +1,126 @@
+//! Work on matrices by blocks of rows: in parallel, and with the same sums whatever the number of threads.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::real::Real;
+
+/// Rows in a block. Fixed, so that sums over rows are added in the same order on any number of threads.
+pub const BLOCK_ROWS: usize = 128;
+
+/// Calls `work(first_row, block)` for each block of rows of `values: [n, width]`.
+pub fn for_each_block<T: Real>(values: &mut [T], width: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    values
+        .par_chunks_mut(BLOCK_ROWS * width)
+        .enumerate()
+        .for_each(|(block, values)| vectorised(|| work(block * BLOCK_ROWS, values)));
+}
+
+/// As [`for_each_block`] for two matrices with the same rows, `a: [n, a_width]` and `b: [n, b_width]`.
+pub fn for_each_block_pair<T: Real>(
+    a: &mut [T],
+    a_width: usize,
+    b: &mut [T],
+    b_width: usize,
+    work: impl Fn(usize, &mut [T], &mut [T]) + Sync,
+) {
+    a.par_chunks_mut(BLOCK_ROWS * a_width)
+        .zip(b.par_chunks_mut(BLOCK_ROWS * b_width))
+        .enumerate()
+        .for_each(|(block, (a, b))| vectorised(|| work(block * BLOCK_ROWS, a, b)));
+}
+
+/// Adds up what `work(rows, sums)` puts into its block's `sums: [width]`, block by block in order.
+pub fn sum_over_blocks<T: Real>(
+    rows: usize,
+    width: usize,
+    work: impl Fn(Range<usize>, &mut [T]) + Sync,
+) -> Vec<T> {
+    let partial: Vec<Vec<T>> = (0..rows.div_ceil(BLOCK_ROWS))
+        .into_par_iter()
+        .map(|block| {
+            let mut sums = vec![T::zero(); width];
+            let first = block * BLOCK_ROWS;
+            vectorised(|| work(first..rows.min(first + BLOCK_ROWS), &mut sums));
+            sums
+        })
+        .collect();
+    let mut total = vec![T::zero(); width];
+    for sums in &partial {
+        add(&mut total, sums);
+    }
+    total
+}
+
+/// Sums of the columns of `values: [n, width]`.
+pub fn column_sums<T: Real>(values: &[T], width: usize) -> Vec<T> {
+    sum_over_blocks(values.len() / width, width, |rows, sums| {
+        for row in values[rows.start * width..rows.end * width].chunks_exact(width) {
+            add(sums, row);
+        }
+    })
+}
+
+/// `sums += values`.
+#[inline(always)]
+pub fn add<T: Real>(sums: &mut [T], values: &[T]) {
+    for (sum, &value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+/// `sums += factor * values`.
+#[inline(always)]
+pub fn add_scaled<T: Real>(sums: &mut [T], factor: T, values: &[T]) {
+    for (sum, &value) in sums.iter_mut().zip(values) {
+        *sum += factor * value;
+    }
+}
+
+/// The inner product of two vectors of one length, in eight interleaved sums so that it becomes vector code.
+#[inline(always)]
+pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let mut lanes = [T::zero(); 8];
+    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
+    let tail: T = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(&x, &y)| x * y).sum();
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+            *lane += x * y;
+        }
+    }
+    lanes.into_iter().sum::<T>() + tail
+}
+
+/// Makes a reused buffer `length` long; its old contents are of no use to anyone.
+pub fn resize<T: Real>(buffer: &mut Vec<T>, length: usize) {
+    buffer.resize(length, T::zero());
+}
+
+#[inline(always)]
+fn vectorised(work: impl FnOnce()) {
+    work();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn column_sums_do_not_depend_on_the_number_of_threads() {
+        let values: Vec<f32> = (0..3 * 1000).map(|i| (i as f32 * 0.37).sin()).collect();
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| column_sums(&values, 3))
+        };
+        assert_eq!(with(1), with(3));
+        let naive: f64 = values.iter().step_by(3).map(|&x| f64::from(x)).sum();
+        assert!((f64::from(with(1)[0]) - naive).abs() < 1e-3);
+    }
+
+    #[test]
+    fn dot_covers_the_remainder() {
+        let a: Vec<f64> = (0..19).map(f64::from).collect();
+        assert_eq!(dot(&a, &a), a.iter().map(|x| x * x).sum::<f64>());
+    }
+}

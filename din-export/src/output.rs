@@ -1,0 +1,61 @@
+//! Files that are whole or not there.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A file could not be written; what was there before is untouched.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: cannot write: {source}", file.display())]
+pub struct WriteError {
+    /// The file.
+    pub file: PathBuf,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+/// Writes beside the file and renames, so that a reader sees the old content or the new, never a part.
+///
+/// # Errors
+/// Where the directory cannot be made or written to, or the disk is full.
+pub fn write(file: &Path, content: &[u8]) -> Result<(), WriteError> {
+    let failed = |source| WriteError { file: file.to_owned(), source };
+    let directory = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let mut beside = tempfile::Builder::new().prefix(".din-").tempfile_in(directory).map_err(failed)?;
+    beside.write_all(content).map_err(failed)?;
+    beside.as_file().sync_all().map_err(failed)?;
+    allow_reading(beside.as_file()).map_err(failed)?;
+    beside.persist(file).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Temporary files are private; a result is not.
+#[cfg(unix)]
+fn allow_reading(file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn allow_reading(_: &std::fs::File) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("model.din");
+        write(&file, b"old").unwrap();
+        let error = write(&file.join("below"), b"new").unwrap_err();
+        assert!(error.to_string().contains("below"), "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

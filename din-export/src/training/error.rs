@@ -1,0 +1,58 @@
+//! Why training cannot start, or cannot go on.
+
+use crate::network::NetworkError;
+
+/// Why training cannot start, or cannot go on.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// The schema and the configuration describe no network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A setting outside its range.
+    #[error("`{key}` is {found}: it must be {expected}")]
+    Setting {
+        /// As the job file has it, within the table `training`.
+        key: &'static str,
+        /// Its value.
+        found: f64,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// Nothing to train on, or to choose the epoch on.
+    #[error("the {split} split has no samples")]
+    EmptySplit {
+        /// `train` or `valid`.
+        split: &'static str,
+    },
+    /// The metric that chooses the epoch does not exist on this split.
+    #[error(
+        "the valid split has no {metric}, because {reason}: set `select_on = \"log_loss\"`, or change the split"
+    )]
+    NoSelectionMetric {
+        /// AUC or GAUC.
+        metric: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The loss left the range of f32.
+    #[error(
+        "epoch {epoch}, step {step}: the loss is {loss}; lower `optimizer.learning_rate` or set `optimizer.clip_norm`"
+    )]
+    NonFiniteLoss {
+        /// From 1.
+        epoch: usize,
+        /// Within the epoch, from 1.
+        step: usize,
+        /// What it is.
+        loss: f64,
+    },
+    /// A weight left the range of f32.
+    #[error(
+        "after epoch {epoch} a validation score is not a number; lower `optimizer.learning_rate` or set `optimizer.clip_norm`"
+    )]
+    NonFiniteScore {
+        /// From 1.
+        epoch: usize,
+    },
+}

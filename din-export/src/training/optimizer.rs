@@ -1,0 +1,191 @@
+//! From gradients to steps: dense for layers, touched rows only for embeddings.
+
+use super::config::{OptimizerConfig, OptimizerKind};
+use super::regularization::RowDecay;
+use crate::network::Network;
+use crate::network::embedding::Embedding;
+use crate::network::parameter::Parameter;
+
+/// SGD, Adagrad or Adam with its state.
+///
+/// Embedding rows are stepped when a batch touches them and cost nothing otherwise. Adam's bias correction uses the global
+/// step for them too, as the usual sparse ("lazy") Adam does: a row's moments stand still while it is absent, so a row first
+/// touched late starts with moments near zero that are no longer corrected, and its first steps are smaller than a dense
+/// Adam's first ones.
+#[derive(Clone, Debug)]
+pub struct Optimizer {
+    config: OptimizerConfig,
+    /// Steps taken.
+    steps: u64,
+    dense: Vec<Moments>,
+    tables: Vec<Moments>,
+    item_bias: Moments,
+}
+
+/// State of one parameter, of its size; empty where the rule needs none.
+#[derive(Clone, Debug, Default)]
+struct Moments {
+    /// Adam's mean of gradients.
+    first: Vec<f32>,
+    /// Adam's mean, Adagrad's sum, of squared gradients. Adagrad's start is added when it is read, so that memory of rows
+    /// never touched is never touched either.
+    second: Vec<f32>,
+}
+
+impl Moments {
+    fn new(kind: OptimizerKind, length: usize) -> Self {
+        let of = |used: bool| vec![0.0; if used { length } else { 0 }];
+        Self { first: of(kind == OptimizerKind::Adam), second: of(kind != OptimizerKind::Sgd) }
+    }
+}
+
+/// What one step does to any number, with all that depends on the step alone computed before.
+#[derive(Clone, Copy)]
+enum Rule {
+    Sgd { rate: f32 },
+    Adagrad { rate: f32, start: f32, epsilon: f32 },
+    Adam { rate: f32, keep_first: f32, keep_second: f32, second_scale: f32, epsilon: f32 },
+}
+
+impl Optimizer {
+    /// For the parameters of a network.
+    #[must_use]
+    pub fn new(config: &OptimizerConfig, network: &mut Network<f32>) -> Self {
+        let moments = |length| Moments::new(config.kind, length);
+        Self {
+            config: config.clone(),
+            steps: 0,
+            dense: network.parameters_mut().map(|parameter| moments(parameter.values.len())).collect(),
+            tables: network.tables().iter().map(|table| moments(table.values.len())).collect(),
+            item_bias: network
+                .item_bias_mut()
+                .map_or_else(Moments::default, |bias| moments(bias.values.values.len())),
+        }
+    }
+
+    /// The rate of the next step: `learning_rate * decay_rate^(steps / decay_steps)`, the quotient rounded down.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        let OptimizerConfig { learning_rate, decay_steps, decay_rate, .. } = self.config;
+        match self.steps.checked_div(decay_steps) {
+            Some(decays) => learning_rate * decay_rate.powf(decays as f64),
+            None => learning_rate,
+        }
+    }
+
+    /// One step along the gradients that the network's last backward pass left.
+    pub fn step(&mut self, network: &mut Network<f32>, decay: &RowDecay) {
+        let rate = self.rate();
+        let scale = self.clip_scale(network) as f32;
+        self.steps += 1;
+        let rule = self.rule(rate);
+        let kept = 1.0 - rate * self.config.dense_decay;
+        for (parameter, moments) in network.parameters_mut().zip(&mut self.dense) {
+            let Parameter { values, gradient, decays } = parameter;
+            if *decays && kept < 1.0 {
+                values.iter_mut().for_each(|value| *value *= kept as f32);
+            }
+            rule.apply(values, gradient, scale, &mut moments.first, &mut moments.second);
+        }
+        for (index, (table, moments)) in network.tables_mut().iter_mut().zip(&mut self.tables).enumerate() {
+            rule.apply_to_rows(table, scale, moments, |row| (1.0 - rate * decay.strength(index, row)) as f32);
+        }
+        if let Some(bias) = network.item_bias_mut() {
+            rule.apply_to_rows(&mut bias.values, scale, &mut self.item_bias, |_| 1.0);
+        }
+    }
+
+    /// `min(1, clip_norm / norm)`, norm that of all gradients together, those of embedding rows and item bias included.
+    fn clip_scale(&self, network: &mut Network<f32>) -> f64 {
+        let limit = self.config.clip_norm;
+        if limit <= 0.0 {
+            return 1.0;
+        }
+        let squares = |values: &[f32]| values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        let mut total: f64 = network.parameters_mut().map(|parameter| squares(&parameter.gradient)).sum();
+        total += network.tables().iter().map(|table| squares(table.gradient.values())).sum::<f64>();
+        total += network.item_bias_mut().map_or(0.0, |bias| squares(bias.values.gradient.values()));
+        let norm = total.sqrt();
+        if norm > limit { limit / norm } else { 1.0 }
+    }
+
+    fn rule(&self, rate: f64) -> Rule {
+        let config = &self.config;
+        let epsilon = config.epsilon as f32;
+        match config.kind {
+            OptimizerKind::Sgd => Rule::Sgd { rate: rate as f32 },
+            OptimizerKind::Adagrad => {
+                Rule::Adagrad { rate: rate as f32, start: config.initial_accumulator as f32, epsilon }
+            }
+            OptimizerKind::Adam => {
+                let correction = |beta: f64| 1.0 - beta.powf(self.steps as f64);
+                Rule::Adam {
+                    rate: (rate / correction(config.beta1)) as f32,
+                    keep_first: config.beta1 as f32,
+                    keep_second: config.beta2 as f32,
+                    second_scale: (1.0 / correction(config.beta2)) as f32,
+                    epsilon,
+                }
+            }
+        }
+    }
+}
+
+impl Rule {
+    /// Steps `values` along `scale * gradient`.
+    ///
+    /// Adagrad: `v += g^2, w -= rate g / (sqrt(start + v) + epsilon)` (Duchi et al. 2011).
+    /// Adam: `m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
+    /// w -= rate / (1 - b1^t) m / (sqrt(v / (1 - b2^t)) + epsilon)` (Kingma and Ba 2015, algorithm 1).
+    #[inline(always)]
+    fn apply(self, values: &mut [f32], gradient: &[f32], scale: f32, first: &mut [f32], second: &mut [f32]) {
+        let pairs = values.iter_mut().zip(gradient);
+        match self {
+            Self::Sgd { rate } => {
+                for (w, &g) in pairs {
+                    *w -= rate * (scale * g);
+                }
+            }
+            Self::Adagrad { rate, start, epsilon } => {
+                for ((w, &g), v) in pairs.zip(second) {
+                    let g = scale * g;
+                    *v += g * g;
+                    *w -= rate * g / ((start + *v).sqrt() + epsilon);
+                }
+            }
+            Self::Adam { rate, keep_first, keep_second, second_scale, epsilon } => {
+                for (((w, &g), m), v) in pairs.zip(first).zip(second) {
+                    let g = scale * g;
+                    *m = keep_first * *m + (1.0 - keep_first) * g;
+                    *v = keep_second * *v + (1.0 - keep_second) * g * g;
+                    *w -= rate * *m / ((*v * second_scale).sqrt() + epsilon);
+                }
+            }
+        }
+    }
+
+    /// Shrinks each touched row to `kept(row)` of itself and steps it. The step does not read the row, so this is the decay
+    /// of the row's value from before the step.
+    fn apply_to_rows(
+        self,
+        table: &mut Embedding<f32>,
+        scale: f32,
+        moments: &mut Moments,
+        kept: impl Fn(u32) -> f32,
+    ) {
+        let dim = table.dim;
+        let gradients = table.gradient.values().chunks_exact(dim);
+        for (&row, gradient) in table.gradient.rows().iter().zip(gradients) {
+            let span = row as usize * dim..(row as usize + 1) * dim;
+            let values = &mut table.values[span.clone()];
+            let kept = kept(row);
+            if kept != 1.0 {
+                values.iter_mut().for_each(|value| *value *= kept);
+            }
+            let (first, second) = (&mut moments.first, &mut moments.second);
+            let first = first.get_mut(span.clone()).unwrap_or_default();
+            let second = second.get_mut(span).unwrap_or_default();
+            self.apply(values, gradient, scale, first, second);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 pub mod blob;
 pub mod data;
+pub mod demo;
 pub mod evaluation;
 pub mod import;
 pub mod inspect;

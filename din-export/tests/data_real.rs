@@ -1,4 +1,4 @@
-//! The shipped KuaiRand files, a few of their users, against computations written the slow and obvious way.
+//! The shipped `KuaiRand` files, a few of their users, against computations written the slow and obvious way.
 
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
@@ -39,7 +39,7 @@ fn rows(name: &str) -> impl Iterator<Item = Row> {
 /// The rows of the shipped tables, those of a few users where a table has users.
 static FEW: LazyLock<BTreeMap<&str, Vec<Row>>> = LazyLock::new(|| {
     let keep = |row: &Row| row.get("user_id").is_none_or(|user| user.parse::<u64>().unwrap() % EVERY == 0);
-    let few = |table| rows(&format!("{table}.csv.gz")).into_iter().filter(keep).collect();
+    let few = |table| rows(&format!("{table}.csv.gz")).filter(keep).collect();
     TABLES.into_iter().map(|table| (table, few(table))).collect()
 });
 

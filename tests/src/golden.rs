@@ -195,8 +195,9 @@ fn plain_shape() -> ModelShape {
     }
 }
 
-/// The same with an activation unit.
-fn attention_shape(unit: ActivationShape, head: ActivationShape) -> ModelShape {
+/// The model of the paper: users, items and categories, and one sequence weighed by an activation unit of 14-5-1.
+#[must_use]
+pub fn attention_shape(unit: ActivationShape, head: ActivationShape) -> ModelShape {
     let unit = vec![hidden(14, unit), hidden(5, unit)];
     ModelShape {
         pooling: vec![PoolingShape::Attention(unit, AttentionNormalisation::None)],

@@ -118,13 +118,12 @@ fn unknown_id(vocabulary: &Vocabulary, random: &mut Random) -> u64 {
             let end = first + u64::from(*count);
             random.one_of(&[first.wrapping_sub(1), end, end + (1 << 32), u64::MAX])
         }
-        Vocabulary::Keys(keys) | Vocabulary::HashedText(keys) => loop {
-            let id =
-                random.one_of(&[0, u64::MAX, random.clone().bits(), keys.first().map_or(7, |key| key ^ 1)]);
-            if !keys.contains(&id) {
-                return id;
+        Vocabulary::Keys(keys) | Vocabulary::HashedText(keys) => {
+            let mut id = random.one_of(&[0, u64::MAX, keys[0] ^ 1]);
+            while keys.contains(&id) {
+                id = random.bits();
             }
-            random.bits();
-        },
+            id
+        }
     }
 }

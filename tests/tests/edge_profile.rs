@@ -13,8 +13,9 @@ use din_tests::{oracle, tolerance};
 struct Difference {
     largest: f64,
     mean: f64,
-    /// Pairs of a slate that the reference orders one way and the scores the other, or as equal.
+    /// Pairs that the reference orders one way and the scores the other, or as equal.
     changed_pairs: usize,
+    /// Pairs of different candidates of a slate.
     pairs: usize,
 }
 
@@ -28,9 +29,13 @@ fn compare(scores: impl Fn(&ReferenceCase) -> Vec<f64>) -> Difference {
             difference.largest = difference.largest.max((score - truth).abs());
             difference.mean += (score - truth).abs() / (cases.len() * SLATE) as f64;
             for j in 0..i {
+                // The reference gives a few repeated candidates scores that differ in the last bit.
+                if case.request.slate[i] == case.request.slate[j] {
+                    continue;
+                }
                 let (then, now) = (truth.total_cmp(&case.scores[j]), score.total_cmp(&found[j]));
-                difference.pairs += usize::from(then.is_ne());
-                difference.changed_pairs += usize::from(then.is_ne() && then != now);
+                difference.pairs += 1;
+                difference.changed_pairs += usize::from(then != now);
             }
         }
     }

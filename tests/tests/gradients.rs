@@ -65,7 +65,7 @@ fn layer_error(layer: Layer<f64>) -> f64 {
     let mut input = noises(1, n * inputs);
     let factors = noises(2, n * outputs);
     let mut buffers = MlpBuffers::default();
-    let mut loss = |mlp: &mut Mlp<f64>, input: &[f64]| -> f64 {
+    let loss = |mlp: &mut Mlp<f64>, input: &[f64]| -> f64 {
         let mut buffers = MlpBuffers::default();
         mlp.forward_train(input, n, 0.9, None, &mut buffers);
         buffers.layers[0].values.iter().zip(&factors).map(|(y, c)| y * c).sum()
@@ -238,7 +238,7 @@ fn model_error(config: &ModelConfig) -> f64 {
     }
     let tables = network.tables().len();
     for (which, analytic) in tensors.iter().enumerate() {
-        let mut value = |network: &mut Network<f64>, index: usize, set: Option<f64>| -> f64 {
+        let value = |network: &mut Network<f64>, index: usize, set: Option<f64>| -> f64 {
             let values = if which < dense {
                 &mut network.parameters_mut().nth(which).unwrap().values
             } else if which < dense + tables {

@@ -5,10 +5,12 @@ use din_core::{Behaviours, History, Model, Ranked, Ranker, ScoreError, User, Val
 use din_export::blob::{self, Embedding, ExportOptions};
 use din_export::weights::ModelWeights;
 use din_tests::dequantised::int8_rows;
+use din_tests::golden::{attention_shape, everything_shape};
 use din_tests::oracle;
 use din_tests::random::Random;
 use din_tests::random_model::random_model;
 use din_tests::request::Request;
+use din_tests::shape::ActivationShape;
 use din_tests::tolerance::{self, relative_error};
 
 const MODELS: u64 = 400;
@@ -246,4 +248,35 @@ fn errors_say_what_was_needed_and_what_was_there() {
     assert_eq!(refused, Err(ScoreError::WrongKind { group: "candidate", field: 0 }));
     let refused = ranker.score_slate(&two, &mut [0.0]);
     assert_eq!(refused, Err(ScoreError::OutputTooSmall { needed: 2, found: 1 }));
+}
+
+#[test]
+fn a_history_that_is_no_whole_number_of_behaviours_is_refused() {
+    let weights =
+        attention_shape(ActivationShape::Sigmoid, ActivationShape::Dice).fill("two", &mut Random::new(1));
+    let bytes = write(&weights, Embedding::F32);
+    let view = Model::from_bytes(&bytes).unwrap();
+    let mut scratch = vec![0.0; view.scratch_len()];
+    let mut ranker = Ranker::new(&view, &mut scratch).unwrap();
+    let (profile, values) = ([Value::Id(1)], [Value::Id(1); 3]);
+    let histories = [Behaviours::new(&values)];
+    let refused = ranker.set_user(&User { profile: &profile, histories: &histories, ..User::default() });
+    assert_eq!(refused, Err(ScoreError::RaggedHistory { sequence: 0, fields: 2, found: 3 }));
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_refused() {
+    let weights = everything_shape().fill("numbers", &mut Random::new(1));
+    let bytes = write(&weights, Embedding::F32);
+    let view = Model::from_bytes(&bytes).unwrap();
+    let request = Request::random(&weights.schema, &mut Random::new(2));
+    assert!(request.scores(&view).is_ok());
+    for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut spoilt = request.clone();
+        spoilt.slate[1][2] = Value::Number(number);
+        assert_eq!(spoilt.scores(&view), Err(ScoreError::NotFinite { group: "candidate", field: 2 }));
+        let mut spoilt = request.clone();
+        spoilt.profile[0] = Value::Number(number);
+        assert_eq!(spoilt.scores(&view), Err(ScoreError::NotFinite { group: "profile", field: 0 }));
+    }
 }

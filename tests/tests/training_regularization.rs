@@ -56,7 +56,7 @@ fn dataset() -> Dataset {
     Dataset { schema, samples, train: vec![0, 1, 2, 3], valid: vec![4], test: Vec::new() }
 }
 
-/// n_j, counted by hand from the table above: training samples that contain row j.
+/// `n_j`, counted by hand from the table above: training samples that contain row j.
 const SAMPLES_CONTAINING: [u32; ITEMS] = [0, 3, 3, 1, 1, 0, 3, 0];
 
 /// The epoch's batches, and the rows that each contains.

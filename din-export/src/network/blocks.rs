@@ -97,8 +97,26 @@ pub fn resize<T: Real>(buffer: &mut Vec<T>, length: usize) {
     buffer.resize(length, T::zero());
 }
 
+/// Runs `work` compiled for AVX2 where the processor has it: loops then handle eight f32 at once instead of four.
+///
+/// The same numbers come out either way: Rust does not fuse a product and a sum unless told to.
 #[inline(always)]
 fn vectorised(work: impl FnOnce()) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn with_avx2(work: impl FnOnce()) {
+            work();
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the line above has made sure of what `with_avx2` asks for.
+            #[allow(unsafe_code)]
+            unsafe {
+                with_avx2(work);
+            }
+            return;
+        }
+    }
     work();
 }
 
@@ -116,6 +134,20 @@ mod tests {
         assert_eq!(with(1), with(3));
         let naive: f64 = values.iter().step_by(3).map(|&x| f64::from(x)).sum();
         assert!((f64::from(with(1)[0]) - naive).abs() < 1e-3);
+    }
+
+    #[test]
+    fn wider_vectors_give_the_same_bits() {
+        let input: Vec<f32> = (0..1003).map(|i| (i as f32 * 0.37).sin() * 9.0).collect();
+        let run = |through: fn(&mut dyn FnMut())| {
+            let (mut out, mut product) = (input.clone(), 0.0);
+            through(&mut || {
+                out.iter_mut().for_each(|x| *x = x.sigmoid());
+                product = dot(&out, &input);
+            });
+            (out, product)
+        };
+        assert_eq!(run(|work| work()), run(|work| vectorised(work)));
     }
 
     #[test]

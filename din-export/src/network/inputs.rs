@@ -4,11 +4,20 @@ use super::blocks::resize;
 use super::embedding::Embedding;
 use super::error::NetworkError;
 use super::fields::{Place, gather, scatter};
-use super::model::Batch;
 use super::pooling::{Pooling, PoolingBuffers};
 use super::real::Real;
-use super::segments::Segments;
+use super::segments::{Pairs, Segments};
+use crate::data::dataset::Samples;
 use crate::schema::{Field, FieldKind, Schema, SequenceSpec};
+
+/// The samples of a mini-batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// All samples; their columns fit the network's schema, up to sequences that a network without pooling ignores.
+    pub samples: &'a Samples,
+    /// Those that the batch holds; B of them.
+    pub indices: &'a [u32],
+}
 
 /// Columns of the head's input: `[profile, context, pooled of each sequence, candidate (, product of each sequence)]`.
 #[derive(Clone, Debug)]
@@ -260,9 +269,7 @@ impl<T: Real> InputBuffers<T> {
         let own = &mut self.sequences[sequence];
         resize(&mut own.keys_gradient, own.keys.len());
         pooling.backward(
-            &own.keys,
-            &own.query,
-            &own.segments,
+            Pairs { keys: &own.keys, query: &own.query, segments: &own.segments },
             &own.pooled_gradient,
             &mut own.keys_gradient,
             &mut own.query_gradient,

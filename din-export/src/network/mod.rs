@@ -4,12 +4,12 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`config`] | the shape of a model, as a job file states it |
+//! | [`config`], [`error`] | the shape of a model, as a job file states it, and why there is none |
 //! | [`real`], [`blocks`], [`product`] | the number types, loops over rows, the matrix product |
 //! | [`parameter`], [`statistics`], [`segments`] | dense parameters, batch statistics, ragged histories |
 //! | [`linear`], [`prelu`], [`dice`], [`batch_norm`], [`activation`], [`layer`] | dense layers |
 //! | [`embedding`], [`fields`] | tables with sparse gradients, fields as columns |
-//! | [`unit`], [`pooling`] | the activation unit, attention / sum / mean pooling |
+//! | [`mod@unit`], [`pooling`] | the activation unit, attention / sum / mean pooling |
 //! | [`inputs`], [`loss`], [`model`], [`conversion`] | the head's input, the loss, the whole, to and from trained weights |
 //!
 //! Two conventions hold everywhere. Histories are ragged: the behaviours of a batch lie end to end, `[P, D]`, with no
@@ -40,4 +40,5 @@ pub mod statistics;
 pub mod unit;
 
 pub use error::NetworkError;
-pub use model::{Batch, Network, TrainingMode, Workspace};
+pub use inputs::Batch;
+pub use model::{Network, TrainingMode, Workspace};

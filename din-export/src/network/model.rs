@@ -6,14 +6,14 @@ use rand_chacha::rand_core::SeedableRng;
 use super::config::{ModelConfig, PoolingKind};
 use super::embedding::Embedding;
 use super::error::NetworkError;
-use super::inputs::{InputBuffers, Layout};
+use super::inputs::{Batch, InputBuffers, Layout};
 use super::layer::{Dropout, Layer, Mlp, MlpBuffers};
 use super::loss::{binary_cross_entropy, binary_cross_entropy_gradient};
 use super::parameter::Parameter;
 use super::pooling::{Pooling, Weighting};
 use super::real::Real;
 use super::unit::ActivationUnit;
-use crate::data::dataset::{FieldColumn, Samples};
+use crate::data::dataset::FieldColumn;
 use crate::schema::{FieldKind, Schema, Vocabulary};
 
 /// A Deep Interest Network: `logit = head([profile, context, pooled, candidate (, pooled * candidate)]) + item bias`.
@@ -42,15 +42,6 @@ pub struct ItemBias<T> {
     pub field: usize,
     /// One wide.
     pub values: Embedding<T>,
-}
-
-/// The samples of a mini-batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    /// All samples; their columns fit the network's schema, up to sequences that a network without pooling ignores.
-    pub samples: &'a Samples,
-    /// Those that the batch holds; B of them.
-    pub indices: &'a [u32],
 }
 
 /// What a forward pass in training needs beyond the batch.

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::blocks::{add_scaled, dot, for_each_block, resize};
 use super::real::Real;
-use super::segments::Segments;
+use super::segments::{Pairs, Segments};
 use super::unit::{ActivationUnit, UnitBuffers};
 use crate::weights::AttentionNormalisation;
 
@@ -67,7 +67,7 @@ impl<T: Real> Pooling<T> {
     ) {
         if let Weighting::Attention { unit, .. } = &mut self.weighting {
             write_products(keys, query, segments, self.width);
-            unit.forward_train(keys, query, segments, moving_average, &mut buffers.unit);
+            unit.forward_train(Pairs { keys, query, segments }, moving_average, &mut buffers.unit);
         }
         self.pool(keys, segments, pooled, buffers);
     }
@@ -83,7 +83,7 @@ impl<T: Real> Pooling<T> {
     ) {
         if let Weighting::Attention { unit, .. } = &self.weighting {
             write_products(keys, query, segments, self.width);
-            unit.forward_eval(keys, query, segments, &mut buffers.unit);
+            unit.forward_eval(Pairs { keys, query, segments }, &mut buffers.unit);
         }
         self.pool(keys, segments, pooled, buffers);
     }
@@ -124,64 +124,90 @@ impl<T: Real> Pooling<T> {
     /// query (added to) and to those of the unit's parameters.
     pub fn backward(
         &mut self,
-        keys: &[T],
-        query: &[T],
-        segments: &Segments,
+        pairs: Pairs<'_, T>,
         pooled_gradient: &[T],
         keys_gradient: &mut [T],
         query_gradient: &mut [T],
         buffers: &mut PoolingBuffers<T>,
     ) {
-        let (d, stride) = (self.width, self.key_stride());
         let PoolingBuffers { weights, unit: unit_buffers } = buffers;
-        if let Weighting::Attention { unit, normalisation } = &mut self.weighting {
-            let score_gradient = unit_buffers.score_gradient_mut();
-            resize(score_gradient, segments.rows());
-            let tasks = segments.split_mut(score_gradient, 1);
-            tasks.into_par_iter().with_min_len(SAMPLES_PER_TASK).enumerate().for_each(
-                |(sample, gradient)| {
-                    let range = segments.range(sample);
-                    let v_gradient = &pooled_gradient[sample * d..][..d];
-                    let keys = keys[range.start * stride..range.end * stride].chunks_exact(stride);
-                    for (gradient, key) in gradient.iter_mut().zip(keys) {
-                        *gradient = dot(v_gradient, &key[..d]);
-                    }
-                    if *normalisation == AttentionNormalisation::Softmax {
-                        softmax_backward(gradient, &weights[range], T::from_f64(1.0 / (d as f64).sqrt()));
-                    }
-                },
-            );
-            unit.backward(keys, query, segments, keys_gradient, query_gradient, unit_buffers);
-        }
-        let with_products = stride > d;
-        let tasks = segments.split_mut(keys_gradient, stride);
-        tasks
-            .into_par_iter()
-            .zip(query_gradient.par_chunks_mut(d))
-            .with_min_len(SAMPLES_PER_TASK)
-            .enumerate()
-            .for_each(|(sample, (keys_gradient, q_gradient))| {
-                let range = segments.range(sample);
-                let v_gradient = &pooled_gradient[sample * d..][..d];
-                let q = &query[sample * d..][..d];
-                let keys = keys[range.start * stride..range.end * stride].chunks_exact(stride);
-                let rows = keys_gradient.chunks_exact_mut(stride).zip(keys).zip(&weights[range]);
-                for ((gradient, key), &weight) in rows {
-                    let (k_gradient, product_gradient) = gradient.split_at_mut(d);
-                    if with_products {
-                        let k = &key[..d];
-                        for j in 0..d {
-                            k_gradient[j] += q[j] * product_gradient[j] + weight * v_gradient[j];
-                            q_gradient[j] += k[j] * product_gradient[j];
-                        }
-                    } else {
-                        for (gradient, &v_gradient) in k_gradient.iter_mut().zip(v_gradient) {
+        match &mut self.weighting {
+            Weighting::Attention { unit, normalisation } => {
+                let score_gradient = unit_buffers.score_gradient_mut();
+                backward_weights(pairs, pooled_gradient, weights, *normalisation, score_gradient);
+                unit.backward(pairs, keys_gradient, query_gradient, unit_buffers);
+                backward_products(pairs, pooled_gradient, weights, keys_gradient, query_gradient);
+            }
+            Weighting::Sum | Weighting::Mean => {
+                let d = self.width;
+                for_each_block(keys_gradient, d, |first, block| {
+                    let rows = pairs.segments.samples()[first..].iter().zip(&weights[first..]);
+                    for (gradient, (&sample, &weight)) in block.chunks_exact_mut(d).zip(rows) {
+                        let v_gradient = &pooled_gradient[sample as usize * d..][..d];
+                        for (gradient, &v_gradient) in gradient.iter_mut().zip(v_gradient) {
                             *gradient = weight * v_gradient;
                         }
                     }
-                }
-            });
+                });
+            }
+        }
     }
+}
+
+/// `dL/da_j = (dL/dv) k_j`, and through the softmax if there is one: the gradient of the unit's scores, `[P]`.
+fn backward_weights<T: Real>(
+    pairs: Pairs<'_, T>,
+    pooled_gradient: &[T],
+    weights: &[T],
+    normalisation: AttentionNormalisation,
+    score_gradient: &mut Vec<T>,
+) {
+    let Pairs { keys, query, segments } = pairs;
+    let d = query.len() / segments.count();
+    let scale = T::from_f64(1.0 / (d as f64).sqrt());
+    resize(score_gradient, segments.rows());
+    let tasks = segments.split_mut(score_gradient, 1).into_par_iter().with_min_len(SAMPLES_PER_TASK);
+    tasks.enumerate().for_each(|(sample, gradient)| {
+        let range = segments.range(sample);
+        let v_gradient = &pooled_gradient[sample * d..][..d];
+        let keys = keys[range.start * 2 * d..range.end * 2 * d].chunks_exact(2 * d);
+        for (gradient, key) in gradient.iter_mut().zip(keys) {
+            *gradient = dot(v_gradient, &key[..d]);
+        }
+        if normalisation == AttentionNormalisation::Softmax {
+            softmax_backward(gradient, &weights[range], scale);
+        }
+    });
+}
+
+/// Completes the gradients of k, `dk_j += q * dp_j + a_j dv`, and of q, `dq += k_j * dp_j`, where `dp_j` is that of the product
+/// `q * k_j`, as the unit left it behind that of `k_j`.
+fn backward_products<T: Real>(
+    pairs: Pairs<'_, T>,
+    pooled_gradient: &[T],
+    weights: &[T],
+    keys_gradient: &mut [T],
+    query_gradient: &mut [T],
+) {
+    let Pairs { keys, query, segments } = pairs;
+    let d = query.len() / segments.count();
+    let tasks =
+        segments.split_mut(keys_gradient, 2 * d).into_par_iter().zip(query_gradient.par_chunks_mut(d));
+    tasks.with_min_len(SAMPLES_PER_TASK).enumerate().for_each(|(sample, (keys_gradient, q_gradient))| {
+        let range = segments.range(sample);
+        let v_gradient = &pooled_gradient[sample * d..][..d];
+        let q = &query[sample * d..][..d];
+        let keys = keys[range.start * 2 * d..range.end * 2 * d].chunks_exact(2 * d);
+        let rows = keys_gradient.chunks_exact_mut(2 * d).zip(keys).zip(&weights[range]);
+        for ((gradient, key), &weight) in rows {
+            let (k_gradient, product_gradient) = gradient.split_at_mut(d);
+            let k = &key[..d];
+            for j in 0..d {
+                k_gradient[j] += q[j] * product_gradient[j] + weight * v_gradient[j];
+                q_gradient[j] += k[j] * product_gradient[j];
+            }
+        }
+    });
 }
 
 /// Writes `q * k` behind k in each row of `keys: [P, 2 D]`.

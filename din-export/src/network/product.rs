@@ -1,4 +1,4 @@
-//! The matrix product: the one place where din-export calls unsafe code.
+//! The matrix product. With `vectorised` in [`super::blocks`] the only unsafe code of din-export.
 
 use gemm::Parallelism;
 

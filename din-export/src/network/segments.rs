@@ -25,6 +25,12 @@ impl Segments {
         }
     }
 
+    /// B: samples in the batch.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
     /// P: behaviours in the batch.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -61,6 +67,17 @@ impl Segments {
             })
             .collect()
     }
+}
+
+/// The behaviours of a batch beside the candidates they are held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Pairs<'a, T> {
+    /// `[P, D]`, or `[K, Q[segment] * K]: [P, 2 D]` where an activation unit reads them.
+    pub keys: &'a [T],
+    /// `[B, D]`.
+    pub query: &'a [T],
+    /// Which keys belong to which query.
+    pub segments: &'a Segments,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::layer::{Layer, LayerBuffers, Mlp, MlpBuffers};
 use super::parameter::Parameter;
 use super::product::{Matrix, Output, multiply};
 use super::real::Real;
-use super::segments::Segments;
+use super::segments::Pairs;
 
 /// An MLP over `[q, k, q-k, q*k]`, `4 D` wide, whose first layer is computed folded.
 ///
@@ -35,11 +35,11 @@ pub struct UnitBuffers<T> {
     query_weight: Vec<T>,
     /// `q (Wq + Wd)^T + b: [B, H]`.
     query_part: Vec<T>,
-    /// dL / d query_part.
+    /// dL / d `query_part`.
     query_part_gradient: Vec<T>,
-    /// dL / d pair_weight.
+    /// dL / d `pair_weight`.
     pair_weight_gradient: Vec<T>,
-    /// dL / d query_weight.
+    /// dL / d `query_weight`.
     query_weight_gradient: Vec<T>,
     first: LayerBuffers<T>,
     rest: MlpBuffers<T>,
@@ -81,7 +81,8 @@ impl<T: Real> ActivationUnit<T> {
     }
 
     /// The first layer, up to its activation: `Z = [K, Q*K] [Wk - Wd, Wp]^T + (Q (Wq + Wd)^T + b)[segment]`.
-    fn forward_first(&self, pairs: &[T], query: &[T], segments: &Segments, buffers: &mut UnitBuffers<T>) {
+    fn forward_first(&self, pairs: Pairs<'_, T>, buffers: &mut UnitBuffers<T>) {
+        let Pairs { keys, query, segments } = pairs;
         let (d, h) = (self.width, self.first.linear.outputs);
         self.fold(buffers);
         let samples = query.len() / d;
@@ -106,45 +107,37 @@ impl<T: Real> ActivationUnit<T> {
         });
         let pair_weight = Matrix::new(&buffers.pair_weight, h, 2 * d);
         // [P, 2 D] x [2 D, H] -> [P, H]
-        let pairs = Matrix::new(pairs, segments.rows(), 2 * d);
-        multiply(&mut buffers.first.values, pairs, pair_weight.transposed(), Output::Add);
+        let keys = Matrix::new(keys, segments.rows(), 2 * d);
+        multiply(&mut buffers.first.values, keys, pair_weight.transposed(), Output::Add);
     }
 
-    /// From `pairs = [K, Q[segment] * K]: [P, 2 D]` and `query: [B, D]` to the scores, left in the buffers.
-    pub fn forward_train(
-        &mut self,
-        pairs: &[T],
-        query: &[T],
-        segments: &Segments,
-        moving_average: f64,
-        buffers: &mut UnitBuffers<T>,
-    ) {
-        self.forward_first(pairs, query, segments, buffers);
+    /// From keys `[K, Q[segment] * K]: [P, 2 D]` and queries `[B, D]` to the scores, left in the buffers.
+    pub fn forward_train(&mut self, pairs: Pairs<'_, T>, moving_average: f64, buffers: &mut UnitBuffers<T>) {
+        self.forward_first(pairs, buffers);
         self.first.activate_train(&mut buffers.first, moving_average);
         let UnitBuffers { first, rest, .. } = buffers;
-        self.rest.forward_train(&first.values, segments.rows(), moving_average, None, rest);
+        self.rest.forward_train(&first.values, pairs.segments.rows(), moving_average, None, rest);
     }
 
     /// As [`Self::forward_train`] under the moving statistics, changing nothing.
-    pub fn forward_eval(&self, pairs: &[T], query: &[T], segments: &Segments, buffers: &mut UnitBuffers<T>) {
-        self.forward_first(pairs, query, segments, buffers);
+    pub fn forward_eval(&self, pairs: Pairs<'_, T>, buffers: &mut UnitBuffers<T>) {
+        self.forward_first(pairs, buffers);
         self.first.activate_eval(&mut buffers.first.values);
         let UnitBuffers { first, rest, .. } = buffers;
-        self.rest.forward_eval(&first.values, segments.rows(), rest);
+        self.rest.forward_eval(&first.values, pairs.segments.rows(), rest);
     }
 
-    /// From the buffers' score gradient to the gradients of all parameters, of the pairs (overwritten) and of the query
+    /// From the buffers' score gradient to the gradients of all parameters, of the keys (overwritten) and of the query
     /// (added to, its direct part alone: what flows through `Q * K` is the caller's).
     pub fn backward(
         &mut self,
-        pairs: &[T],
-        query: &[T],
-        segments: &Segments,
-        pairs_gradient: &mut [T],
+        pairs: Pairs<'_, T>,
+        keys_gradient: &mut [T],
         query_gradient: &mut [T],
         buffers: &mut UnitBuffers<T>,
     ) {
         let (d, h) = (self.width, self.first.linear.outputs);
+        let Pairs { keys, query, segments } = pairs;
         let (rows, samples) = (segments.rows(), query.len() / d);
         resize(&mut buffers.first.gradient, rows * h);
         self.rest.backward(&buffers.first.values, &mut buffers.first.gradient, &mut buffers.rest);
@@ -165,10 +158,10 @@ impl<T: Real> ActivationUnit<T> {
         let z_gradient = Matrix::new(z_gradient, rows, h);
         resize(&mut buffers.pair_weight_gradient, h * 2 * d);
         // [H, P] x [P, 2 D] -> [H, 2 D]
-        let pairs = Matrix::new(pairs, rows, 2 * d);
-        multiply(&mut buffers.pair_weight_gradient, z_gradient.transposed(), pairs, Output::Overwrite);
+        let keys = Matrix::new(keys, rows, 2 * d);
+        multiply(&mut buffers.pair_weight_gradient, z_gradient.transposed(), keys, Output::Overwrite);
         // [P, H] x [H, 2 D] -> [P, 2 D]
-        multiply(pairs_gradient, z_gradient, Matrix::new(&buffers.pair_weight, h, 2 * d), Output::Overwrite);
+        multiply(keys_gradient, z_gradient, Matrix::new(&buffers.pair_weight, h, 2 * d), Output::Overwrite);
 
         let query_part_gradient = Matrix::new(&buffers.query_part_gradient, samples, h);
         resize(&mut buffers.query_weight_gradient, h * d);

@@ -66,7 +66,7 @@ pub enum RegularizationKind {
     None,
     /// A row seen in the batch decays by lambda, once a batch.
     L2,
-    /// A row j seen in the batch decays by lambda / n_j, once a batch (equations 4 to 7 of the paper).
+    /// A row j seen in the batch decays by lambda / `n_j`, once a batch (equations 4 to 7 of the paper).
     MiniBatchAware,
 }
 

@@ -88,7 +88,9 @@ impl Optimizer {
             rule.apply(values, gradient, scale, &mut moments.first, &mut moments.second);
         }
         for (index, (table, moments)) in network.tables_mut().iter_mut().zip(&mut self.tables).enumerate() {
-            rule.apply_to_rows(table, scale, moments, |row| (1.0 - rate * decay.strength(index, row)) as f32);
+            // A row loses at most all of itself: beyond that the decay would turn its sign.
+            let kept = |row| (1.0 - rate * decay.strength(index, row)).max(0.0) as f32;
+            rule.apply_to_rows(table, scale, moments, kept);
         }
         if let Some(bias) = network.item_bias_mut() {
             rule.apply_to_rows(&mut bias.values, scale, &mut self.item_bias, |_| 1.0);

@@ -4,7 +4,7 @@ use super::config::{RegularizationConfig, RegularizationKind};
 use crate::data::dataset::{Dataset, Samples};
 use crate::schema::Schema;
 
-/// How much of itself a row loses when a batch contains it: `w_j -= rate * strength(j) * w_j`, once a batch, w_j as it was
+/// How much of itself a row loses when a batch contains it: `w_j -= rate * strength(j) * w_j`, once a batch, `w_j` as it was
 /// before the step. Rows that the batch does not contain are not touched.
 ///
 /// The item bias is no embedding and does not decay.
@@ -17,7 +17,7 @@ pub enum RowDecay {
         /// As configured.
         lambda: f64,
     },
-    /// `strength = lambda / n_j`, n_j the training samples that contain j, an indicator each: a row loses
+    /// `strength = lambda / n_j`, `n_j` the training samples that contain j, an indicator each: a row loses
     /// `rate * lambda * (batches with j) / n_j` of itself in an epoch, at most `rate * lambda`, and the less the more of its
     /// samples share a batch.
     ///
@@ -26,7 +26,7 @@ pub enum RowDecay {
     MiniBatchAware {
         /// As configured.
         lambda: f64,
-        /// n_j, for each row of each table.
+        /// `n_j`, for each row of each table.
         counts: Vec<Vec<u32>>,
     },
 }

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# The whole test of the workspace, on a Debian or Ubuntu machine with Rust:
+#
+#   tests/run.sh
+#
+# Sets up what the device builds need, then formats, lints, tests, builds for devices and documents. Stops at the first
+# step that fails, with its name. CARGO_TARGET_DIR is respected.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+targets=(thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf)
+summary=()
+current=""
+
+report() {
+    local status=$?
+    printf '\n== summary\n'
+    if ((${#summary[@]})); then printf '%s\n' "${summary[@]}"; fi
+    if ((status != 0)); then printf 'FAILED: %s\n' "$current"; fi
+}
+trap report EXIT
+
+# step NAME COMMAND...: one heading line, the command, its seconds in the summary.
+step() {
+    current=$1
+    shift
+    printf '\n== %s\n' "$current"
+    local start=$SECONDS
+    "$@"
+    summary+=("$(printf '%5d s  %s' $((SECONDS - start)) "$current")")
+}
+
+as_root() {
+    if ((EUID == 0)); then "$@"; else sudo "$@"; fi
+}
+
+# Rustup's targets where it can fetch them, else Debian's second toolchain, which has the sources of core.
+set_up_device_targets() {
+    if command -v rustup >/dev/null && rustup target add "${targets[@]}"; then
+        return
+    fi
+    echo "rustup cannot add the targets: using Debian's rustc-web with -Z build-std"
+    as_root apt-get update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+        rustc-web cargo-web rust-web-src
+    export DIN_DEVICE_TOOLCHAIN=debian
+}
+
+if [[ ${DIN_DEVICE_TOOLCHAIN:-} != debian ]]; then
+    step "set up device targets" set_up_device_targets
+fi
+step "format" cargo fmt --all --check
+step "lint" cargo clippy --workspace --all-targets -- -D warnings
+step "test" cargo test --workspace
+step "device builds" cargo test -p din-tests --test devices -- --ignored
+step "dependencies of din-core" cargo tree -p din-core -e normal
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+current=""

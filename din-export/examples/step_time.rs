@@ -5,12 +5,12 @@
 
 use std::time::{Duration, Instant};
 
+use din_export::config::model::ModelConfig;
+use din_export::config::training::{RegularizationConfig, RegularizationKind, TrainingConfig};
 use din_export::data::dataset::{Dataset, FieldColumn, Histories, Samples};
 use din_export::network::Batch;
-use din_export::network::config::ModelConfig;
 use din_export::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
 use din_export::training::Trainer;
-use din_export::training::config::{RegularizationConfig, RegularizationKind, TrainingConfig};
 use rand::{RngExt, SeedableRng};
 
 const SMALL: u32 = 10_000;

@@ -114,7 +114,9 @@ impl<'d> RawSamples<'d> {
     /// [`EvaluationError::Unknown`], [`EvaluationError::KindDiffers`].
     pub fn new(model: &Model<'_>, dataset: &'d Dataset) -> Result<Self, EvaluationError> {
         let schema = &dataset.schema;
-        let find = |what: &str, field: &din_core::Field<'_>, fields: &mut dyn Iterator<Item = (&'d Field, &'d FieldColumn)>| {
+        let find = |what: &str,
+                    field: &din_core::Field<'_>,
+                    fields: &mut dyn Iterator<Item = (&'d Field, &'d FieldColumn)>| {
             let fields: Vec<_> = fields.collect();
             let Some((own, column)) = fields.iter().find(|(own, _)| own.name == field.name) else {
                 let suggestion = Suggestion::new(field.name, fields.iter().map(|(own, _)| own.name.as_str()));
@@ -128,7 +130,8 @@ impl<'d> RawSamples<'d> {
             Ok(Source { column, schema, kind: &own.kind })
         };
         let group = |what: &str, group: Group, fields: &'d [Field], columns: &'d [FieldColumn]| {
-            let sources = model.fields(group).map(|field| find(what, &field, &mut fields.iter().zip(columns)));
+            let sources =
+                model.fields(group).map(|field| find(what, &field, &mut fields.iter().zip(columns)));
             sources.collect::<Result<Vec<_>, _>>()
         };
         let samples = &dataset.samples;
@@ -137,7 +140,11 @@ impl<'d> RawSamples<'d> {
             let names = schema.sequences.iter().map(|own| own.name.as_str());
             let index = names.clone().position(|name| name == sequence.name()).ok_or_else(|| {
                 let suggestion = Suggestion::new(sequence.name(), names);
-                EvaluationError::Unknown { what: "sequence".to_owned(), name: sequence.name().to_owned(), suggestion }
+                EvaluationError::Unknown {
+                    what: "sequence".to_owned(),
+                    name: sequence.name().to_owned(),
+                    suggestion,
+                }
             })?;
             let (own, histories) = (&schema.sequences[index], &samples.histories[index]);
             let sources = model.behaviour_fields(&sequence).map(|field| {
@@ -177,7 +184,9 @@ impl<'d> RawSamples<'d> {
     pub fn histories(&self, sample: u32) -> Vec<Vec<Value>> {
         let history = |(sources, histories): &(Vec<Source<'_>>, &Histories)| {
             let (start, end) = histories.spans[sample as usize];
-            (start..end).flat_map(|index| sources.iter().map(move |source| source.value(index as usize))).collect()
+            (start..end)
+                .flat_map(|index| sources.iter().map(move |source| source.value(index as usize)))
+                .collect()
         };
         self.sequences.iter().map(history).collect()
     }

@@ -192,22 +192,38 @@ fn describe_layer(layer: &din_core::Layer<'_>) -> LayerInspection {
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} version {} (id {:#018x}), format {}", self.name, self.model_version, self.model_id, self.format)?;
+        writeln!(
+            f,
+            "{} version {} (id {:#018x}), format {}",
+            self.name, self.model_version, self.model_id, self.format
+        )?;
         writeln!(
             f,
             "{} bytes, {} of them header and manifest; {} bytes of scratch ({} f32); {} multiply-accumulates a candidate",
             self.bytes, self.manifest_bytes, self.scratch_bytes, self.scratch_len, self.macs_per_candidate
         )?;
-        writeln!(f, "\n{:<24} {:>9} {:>5} {:>9} {:>12} {:>11} {:>10}", "table", "rows", "dim", "encoding", "vocabulary", "bytes", "key bytes")?;
+        writeln!(
+            f,
+            "\n{:<24} {:>9} {:>5} {:>9} {:>12} {:>11} {:>10}",
+            "table", "rows", "dim", "encoding", "vocabulary", "bytes", "key bytes"
+        )?;
         for table in &self.tables {
             writeln!(
                 f,
                 "{:<24} {:>9} {:>5} {:>9} {:>12} {:>11} {:>10}",
-                table.name, table.rows, table.dim, table.encoding, table.vocabulary, table.bytes, table.key_bytes
+                table.name,
+                table.rows,
+                table.dim,
+                table.encoding,
+                table.vocabulary,
+                table.bytes,
+                table.key_bytes
             )?;
         }
         writeln!(f)?;
-        for (group, fields) in [("profile", &self.profile), ("context", &self.context), ("candidate", &self.candidate)] {
+        for (group, fields) in
+            [("profile", &self.profile), ("context", &self.context), ("candidate", &self.candidate)]
+        {
             writeln!(f, "{group}: {}", list(fields))?;
         }
         for sequence in &self.sequences {
@@ -223,7 +239,11 @@ impl fmt::Display for Inspection {
         }
         writeln!(f, "\n{:<8} {:>7} {:>8} {:>11} {:>9}", "layer", "inputs", "outputs", "activation", "bytes")?;
         for (index, layer) in self.layers.iter().enumerate() {
-            writeln!(f, "{index:<8} {:>7} {:>8} {:>11} {:>9}", layer.inputs, layer.outputs, layer.activation, layer.bytes)?;
+            writeln!(
+                f,
+                "{index:<8} {:>7} {:>8} {:>11} {:>9}",
+                layer.inputs, layer.outputs, layer.activation, layer.bytes
+            )?;
         }
         Ok(())
     }
@@ -234,7 +254,8 @@ fn list(fields: &[FieldInspection]) -> String {
         return "none".to_owned();
     }
     let describe = |field: &FieldInspection| {
-        let what = field.table.as_ref().map_or_else(|| "a number".to_owned(), |table| format!("table {table}"));
+        let what =
+            field.table.as_ref().map_or_else(|| "a number".to_owned(), |table| format!("table {table}"));
         let pair = field.pair.as_ref().map_or_else(String::new, |pair| format!(", compared with {pair}"));
         format!("{} ({what}{pair})", field.name)
     };

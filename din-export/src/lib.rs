@@ -1,7 +1,39 @@
-//! (front page: written with the crate)
+//! Trains a Deep Interest Network on interaction logs and exports the blob that din-core ranks with.
+//!
+//! A library first; the command line of the same name is a thin layer over it.
+//!
+//! ```no_run
+//! use din_export::{blob, data, evaluation, job::Job, training};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let job = Job::load("examples/kuairand/job.toml".as_ref())?;
+//! let dataset = data::load(&job, None, &mut |step| eprintln!("{step}"))?;
+//! let trained = training::train(&dataset, &job.model, &job.training, &mut |_| {})?;
+//! let bytes = blob::write(&trained.weights, &blob::ExportOptions::default())?;
+//! let test = evaluation::evaluate(&bytes, &dataset, &dataset.test)?;
+//! println!("test AUC {:?}", test.metrics.auc);
+//! # Ok(()) }
+//! ```
+//!
+//! # Layers
+//!
+//! Each module uses only those above it; `tests/tests/layers.rs` holds this table against the code.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`schema`] | what a model reads: tables, fields, sequences |
+//! | [`weights`] | a model as trained, before folding; what the oracle of `tests/` scores with |
+//! | [`output`], [`metrics`] | files that are whole or not there; log loss, AUC, GAUC, calibration |
+//! | [`config`], [`blob`] | what a job may say of model and training; folding, quantising, writing |
+//! | [`job`] | the job file: every key is documented on its struct |
+//! | [`import`], [`data`] | models as safetensors and TOML, in and out; CSV and Parquet to a [`data::dataset::Dataset`] |
+//! | [`network`] | forward and backward |
+//! | [`training`] | epochs, optimisers, regularisation |
+//! | [`evaluation`], [`rank`], [`inspect`] | a blob measured, asked, described: all through din-core |
+//! | [`demo`] | four models compared on the data that ship |
 #![deny(unsafe_code)]
 
 pub mod blob;
+pub mod config;
 pub mod data;
 pub mod demo;
 pub mod evaluation;

@@ -168,7 +168,9 @@ impl ModelWeights {
         check_layers("head", &self.head, head_inputs)?;
         if let Some(bias) = &self.item_bias {
             let rows = match schema.candidate.get(bias.field).map(|field| &field.kind) {
-                Some(crate::schema::FieldKind::Categorical { table }) => schema.tables[*table].vocabulary.rows(),
+                Some(crate::schema::FieldKind::Categorical { table }) => {
+                    schema.tables[*table].vocabulary.rows()
+                }
                 _ => 0,
             };
             equal("item bias".to_owned(), bias.values.len(), rows)?;

@@ -7,10 +7,10 @@
 //! number is taken against its own size, or against a thousandth of the largest gradient of its tensor if that is more.
 
 use din_core::{Normaliser, Transform};
+use din_export::config::model::{ActivationKind, HeadConfig, ModelConfig, PoolingKind, UnitConfig};
 use din_export::data::dataset::{Dataset, FieldColumn, Histories, Samples};
 use din_export::network::activation::Activation;
 use din_export::network::batch_norm::BatchNorm;
-use din_export::network::config::{ActivationKind, HeadConfig, ModelConfig, PoolingKind, UnitConfig};
 use din_export::network::layer::{Layer, Mlp, MlpBuffers};
 use din_export::network::linear::Linear;
 use din_export::network::{Batch, Network, TrainingMode, Workspace};

@@ -165,20 +165,25 @@ fn ranking_is_sorting_with_ties_to_the_earlier() {
     });
 }
 
+/// The ring holds more than the sequence uses, so that which run is the older one matters.
 #[test]
 fn a_ring_scores_as_the_plain_run_of_its_behaviours() {
-    let model = one_sequence_model();
-    let bytes = write(&model, Embedding::F32);
+    let mut shape = attention_shape(ActivationShape::Sigmoid, ActivationShape::Dice);
+    shape.schema.sequences[0].capacity = 3;
+    let bytes = write(&shape.fill("ring", &mut Random::new(6)), Embedding::F32);
     let view = Model::from_bytes(&bytes).unwrap();
     let mut scratch = vec![0.0; view.scratch_len()];
     let mut ranker = Ranker::new(&view, &mut scratch).unwrap();
     for pushed in 0..14_u64 {
-        let mut ring = History::<5, 1>::new();
-        (0..pushed).for_each(|id| ring.push([Value::Id(id)]));
-        let plain: Vec<Value> = (pushed.saturating_sub(5)..pushed).map(Value::Id).collect();
+        let mut ring = History::<5, 2>::new();
+        let behaviour = |item| [Value::Id(item), Value::Id(1)];
+        (1..=pushed).for_each(|item| ring.push(behaviour(item)));
+        let plain: Vec<Value> = (1..=pushed).flat_map(behaviour).collect();
         let mut score = |behaviours| {
-            ranker.set_user(&User { histories: &[behaviours], ..User::default() }).unwrap();
-            ranker.score(&[Value::Id(3)]).unwrap()
+            let (profile, histories) = ([Value::Id(1)], [behaviours]);
+            let user = User { profile: &profile, histories: &histories, ..User::default() };
+            ranker.set_user(&user).unwrap();
+            ranker.score(&behaviour(30)).unwrap()
         };
         assert_eq!(score(ring.behaviours()), score(Behaviours::new(&plain)), "{pushed} pushed");
     }

@@ -1,12 +1,12 @@
 //! What a training run promises: determinism, statistics, early stopping, and that it learns.
 
 use din_core::Normaliser;
+use din_export::config::model::{ActivationKind, HeadConfig, ModelConfig, PoolingKind, UnitConfig};
+use din_export::config::training::{OptimizerConfig, OptimizerKind, SelectionMetric, TrainingConfig};
 use din_export::data::dataset::{Dataset, FieldColumn, Histories, Samples};
 use din_export::metrics::Metrics;
-use din_export::network::config::{ActivationKind, HeadConfig, ModelConfig, PoolingKind, UnitConfig};
 use din_export::network::{Batch, Network, TrainingMode, Workspace};
 use din_export::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
-use din_export::training::config::{OptimizerConfig, OptimizerKind, SelectionMetric, TrainingConfig};
 use din_export::training::{Event, Trained, TrainingError, evaluate, predict, train};
 use din_export::weights::{Activation, Layer, ModelWeights, PoolingWeights};
 

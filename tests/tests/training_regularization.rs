@@ -1,13 +1,13 @@
 //! Decay of embedding rows: equations 4 to 7 of the DIN paper, against numbers worked out by hand.
 
+use din_export::config::model::{ActivationKind, HeadConfig, ModelConfig, PoolingKind, UnitConfig};
+use din_export::config::training::{
+    OptimizerConfig, OptimizerKind, RegularizationConfig, RegularizationKind, TrainingConfig,
+};
 use din_export::data::dataset::{Dataset, FieldColumn, Histories, Samples};
-use din_export::network::config::{ActivationKind, HeadConfig, ModelConfig, PoolingKind, UnitConfig};
 use din_export::network::{Batch, Network};
 use din_export::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
 use din_export::training::Trainer;
-use din_export::training::config::{
-    OptimizerConfig, OptimizerKind, RegularizationConfig, RegularizationKind, TrainingConfig,
-};
 
 const DIM: usize = 2;
 const ITEMS: usize = 8;

@@ -52,7 +52,8 @@ fn affine(mean: &[f32], variance: &[f32], gamma: &[f32], beta: &[f32], epsilon: 
         .zip(gamma)
         .map(|(variance, gamma)| f64::from(*gamma) / (f64::from(*variance) + f64::from(epsilon)).sqrt())
         .collect();
-    let shift = scale.iter().zip(mean).zip(beta).map(|((g, mean), beta)| f64::from(*beta) - g * f64::from(*mean));
+    let shift =
+        scale.iter().zip(mean).zip(beta).map(|((g, mean), beta)| f64::from(*beta) - g * f64::from(*mean));
     let shift = shift.collect();
     (scale, shift)
 }

@@ -6,8 +6,8 @@ use crate::schema::{BehaviourField, Field, FieldKind, Vocabulary};
 use crate::weights::{AttentionNormalisation, ModelWeights, PoolingWeights, ShapeError};
 use din_core::header::{ALIGNMENT, HEADER_LEN, Header, MINOR};
 use din_core::manifest::{
-    self, FieldRecord, ItemBiasRecord, LayerRecord, MAX_CAPACITY, Manifest, NONE, Name, Pooling, Record, Records,
-    SectionRecord, SequenceRecord, TableRecord, VocabularyKind,
+    self, FieldRecord, ItemBiasRecord, LayerRecord, MAX_CAPACITY, Manifest, NONE, Name, Pooling, Record,
+    Records, SectionRecord, SequenceRecord, TableRecord, VocabularyKind,
 };
 use din_core::{LoadError, Model, Normaliser, crc32};
 
@@ -114,7 +114,11 @@ fn index(what: &str, found: usize) -> Result<u16, ExportError> {
 impl Layout {
     fn name(&mut self, name: &str) -> Result<Name, ExportError> {
         let start = index("length of all names", self.names.len())?;
-        let too_long = ExportError::TooLarge { what: format!("length of the name `{name}`"), found: name.len(), limit: 255 };
+        let too_long = ExportError::TooLarge {
+            what: format!("length of the name `{name}`"),
+            found: name.len(),
+            limit: 255,
+        };
         let len = u8::try_from(name.len()).map_err(|_| too_long)?;
         self.names.push_str(name);
         Ok(Name { start, len })
@@ -269,7 +273,11 @@ impl Layout {
             total_len: blob.len() as u64,
             header_len: HEADER_LEN as u32,
             manifest_len: manifest_len as u32,
-            model_id: if options.model_id == 0 { din_core::hash_text(&weights.name) } else { options.model_id },
+            model_id: if options.model_id == 0 {
+                din_core::hash_text(&weights.name)
+            } else {
+                options.model_id
+            },
             model_version: options.model_version,
             body_crc: crc32(&blob[HEADER_LEN..]),
             ..Header::default()
@@ -284,7 +292,8 @@ impl Layout {
         item_bias: Option<ItemBiasRecord>,
         sections: &[SectionRecord],
     ) -> Result<Vec<u8>, ExportError> {
-        let (tables, fields, sequences) = (encode(&self.tables), encode(&self.fields), encode(&self.sequences));
+        let (tables, fields, sequences) =
+            (encode(&self.tables), encode(&self.fields), encode(&self.sequences));
         let (layers, sections) = (encode(&self.layers), encode(sections));
         let manifest = Manifest {
             name: &weights.name,

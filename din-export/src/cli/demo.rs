@@ -29,7 +29,11 @@ const SHIPPED: &str = "examples/kuairand/job.toml";
 /// From the working directory, else from where the program was built.
 fn shipped_job() -> PathBuf {
     let here = Path::new(SHIPPED);
-    if here.exists() { here.to_owned() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(SHIPPED) }
+    if here.exists() {
+        here.to_owned()
+    } else {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(SHIPPED)
+    }
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {

@@ -58,6 +58,9 @@ pub fn line(evaluation: &Evaluation) -> String {
     );
     format!(
         "{} samples, log loss {:.4}, {auc}, {gauc}, calibration error {:.4}, {:.1} us a sample",
-        metrics.samples, metrics.log_loss, metrics.calibration.expected_error, evaluation.microseconds_per_sample
+        metrics.samples,
+        metrics.log_loss,
+        metrics.calibration.expected_error,
+        evaluation.microseconds_per_sample
     )
 }

@@ -43,7 +43,8 @@ impl BlobArguments {
             EmbeddingArgument::F32 => Embedding::F32,
             EmbeddingArgument::Int8 => Embedding::Int8,
         };
-        let options = ExportOptions { embedding, model_version: self.model_version, ..ExportOptions::default() };
+        let options =
+            ExportOptions { embedding, model_version: self.model_version, ..ExportOptions::default() };
         let bytes = blob::write(weights, &options)?;
         let model = din_core::Model::from_bytes(&bytes)?;
         let inspection = inspect::inspect(&model);

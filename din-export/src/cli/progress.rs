@@ -36,7 +36,9 @@ impl Progress {
         if let Some(bar) = &self.bar {
             if bar.length() != Some(total) {
                 let template = "{spinner} {msg} [{bar:30}] {pos}/{len} {per_sec}, {eta} left";
-                bar.set_style(ProgressStyle::with_template(template).expect("a valid template").progress_chars("=> "));
+                bar.set_style(
+                    ProgressStyle::with_template(template).expect("a valid template").progress_chars("=> "),
+                );
                 bar.set_length(total);
                 bar.reset_eta();
             }

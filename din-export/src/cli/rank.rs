@@ -28,7 +28,8 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let mut ranker = JsonRanker::new(&model);
     let input: Box<dyn BufRead> = match &arguments.requests {
         Some(file) => {
-            let opened = File::open(file).map_err(|error| format!("{}: cannot read: {error}", file.display()))?;
+            let opened =
+                File::open(file).map_err(|error| format!("{}: cannot read: {error}", file.display()))?;
             Box::new(BufReader::new(opened))
         }
         None => Box::new(std::io::stdin().lock()),
@@ -76,7 +77,9 @@ fn best(answer: &Answer, line: &str, top: usize, number: usize) -> String {
         for (name, weights) in answer.attention.iter().flatten() {
             // Behaviours used are the newest; the weights' end is the history's end.
             let history = match &request["history"] {
-                serde_json::Value::Object(by_name) => by_name.get(name).and_then(|history| history.as_array()),
+                serde_json::Value::Object(by_name) => {
+                    by_name.get(name).and_then(|history| history.as_array())
+                }
                 other => other.as_array(),
             };
             let behaviours = history.map_or(&[][..], Vec::as_slice);

@@ -85,7 +85,8 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
 
 fn epoch_line(report: &EpochReport) -> String {
     let best = if report.best { " (best so far)" } else { "" };
-    let figure = |figure: Option<f64>| figure.map_or_else(|| "none".to_owned(), |figure| format!("{figure:.4}"));
+    let figure =
+        |figure: Option<f64>| figure.map_or_else(|| "none".to_owned(), |figure| format!("{figure:.4}"));
     format!(
         "epoch {}: training loss {:.4}; validation log loss {:.4}, AUC {}, GAUC {}{best}",
         report.epoch,

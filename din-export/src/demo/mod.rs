@@ -32,8 +32,10 @@ pub fn run(
     on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Report, DemoError> {
     // The longest runs first, so that no thread is left with one at the end.
-    let mut queue: Vec<(Variant, u64)> =
-        Variant::ALL.into_iter().flat_map(|variant| (1..=scale.seeds).map(move |seed| (variant, seed))).collect();
+    let mut queue: Vec<(Variant, u64)> = Variant::ALL
+        .into_iter()
+        .flat_map(|variant| (1..=scale.seeds).map(move |seed| (variant, seed)))
+        .collect();
     let queue_len = queue.len();
     let queue = Mutex::new({
         queue.sort_by_key(|(variant, _)| *variant);

@@ -87,8 +87,11 @@ fn rows(runs: &[Run]) -> Vec<Row> {
     for variant in Variant::ALL {
         for (index, embedding) in [Embedding::F32, Embedding::Int8].into_iter().enumerate() {
             let blobs = of(runs, variant).map(|run| &run.blobs[index]);
-            let mean_of = |figure: fn(&BlobFigures) -> f64| mean(&blobs.clone().map(figure).collect::<Vec<_>>());
-            let base = mean(&of(runs, Variant::SumPooling).map(|run| test_auc(&run.blobs[index])).collect::<Vec<_>>());
+            let mean_of =
+                |figure: fn(&BlobFigures) -> f64| mean(&blobs.clone().map(figure).collect::<Vec<_>>());
+            let base = mean(
+                &of(runs, Variant::SumPooling).map(|run| test_auc(&run.blobs[index])).collect::<Vec<_>>(),
+            );
             let auc = mean_of(test_auc);
             rows.push(Row {
                 variant,
@@ -125,9 +128,24 @@ fn findings(runs: &[Run]) -> Vec<Finding> {
     };
     let best_test_epoch = |run: &Run| run.test_auc_by_epoch.iter().copied().fold(f64::NAN, f64::max);
     vec![
-        compare("history over none: sum pooling - no history", Variant::SumPooling, Variant::NoHistory, &exported),
-        compare("attention over sum pooling: DIN - sum pooling", Variant::Din, Variant::SumPooling, &exported),
-        compare("regularised DIN with Dice - DIN, each at its best validation epoch", Variant::DinRegularized, Variant::Din, &exported),
+        compare(
+            "history over none: sum pooling - no history",
+            Variant::SumPooling,
+            Variant::NoHistory,
+            &exported,
+        ),
+        compare(
+            "attention over sum pooling: DIN - sum pooling",
+            Variant::Din,
+            Variant::SumPooling,
+            &exported,
+        ),
+        compare(
+            "regularised DIN with Dice - DIN, each at its best validation epoch",
+            Variant::DinRegularized,
+            Variant::Din,
+            &exported,
+        ),
         compare(
             "regularised DIN with Dice, as chosen on validation - DIN at its best epoch on the test itself",
             Variant::DinRegularized,
@@ -156,8 +174,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [train, valid, test] = self.samples;
         let seeds = self.findings.first().map_or(0, |finding| finding.seeds);
-        writeln!(f, "{train} training, {valid} validation and {test} test impressions; means over {seeds} seeds.")?;
-        writeln!(f, "Epochs are chosen on validation; every figure is of the test, scored by din-core on the blob.\n")?;
+        writeln!(
+            f,
+            "{train} training, {valid} validation and {test} test impressions; means over {seeds} seeds."
+        )?;
+        writeln!(
+            f,
+            "Epochs are chosen on validation; every figure is of the test, scored by din-core on the blob.\n"
+        )?;
         writeln!(
             f,
             "{:<28} {:>4} {:>8} {:>16} {:>7} {:>9} {:>10} {:>9} {:>12}",
@@ -182,8 +206,14 @@ impl fmt::Display for Report {
                 row.microseconds_per_candidate
             )?;
         }
-        writeln!(f, "GAUC: AUC within each user, weighted by impressions. RelaImpr: against sum pooling, same rows.")?;
-        writeln!(f, "us/candidate: slates of {SLATE}, the user's set-up included, one thread, portable kernels.\n")?;
+        writeln!(
+            f,
+            "GAUC: AUC within each user, weighted by impressions. RelaImpr: against sum pooling, same rows."
+        )?;
+        writeln!(
+            f,
+            "us/candidate: slates of {SLATE}, the user's set-up included, one thread, portable kernels.\n"
+        )?;
 
         writeln!(f, "Test AUC by epoch (for looking at; nothing is chosen on it)")?;
         let epochs = self.runs.iter().map(|run| run.test_auc_by_epoch.len()).max().unwrap_or(0);
@@ -193,7 +223,8 @@ impl fmt::Display for Report {
         for variant in Variant::ALL.into_iter().filter(|variant| variant.has_curve()) {
             write!(f, "{:<28}", variant.name())?;
             for epoch in 0..epochs {
-                let figures: Vec<f64> = of(&self.runs, variant).map(|run| run.test_auc_by_epoch[epoch]).collect();
+                let figures: Vec<f64> =
+                    of(&self.runs, variant).map(|run| run.test_auc_by_epoch[epoch]).collect();
                 write!(f, " {:>7.4}", mean(&figures))?;
             }
             writeln!(f)?;

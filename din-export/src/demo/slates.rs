@@ -1,7 +1,7 @@
 //! What a few held-out users were really shown, ranked, with what the model looked at.
 
-use super::run::{DemoError, Run, export};
 use super::Variant;
+use super::run::{DemoError, Run, export};
 use crate::blob::Embedding;
 use crate::data::dataset::Dataset;
 use crate::evaluation::{EvaluationError, RawSamples};
@@ -110,14 +110,23 @@ fn rank(
             let weights = ranker.attention(index);
             let history: Vec<&[Value]> = histories[index].chunks_exact(names.len()).collect();
             let newest = &history[history.len() - weights.len()..];
-            looked_at.extend(newest.iter().zip(weights).rev().enumerate().map(|(age, (behaviour, weight))| {
-                Attention { behaviour: describe(&names, behaviour), age, weight: *weight }
-            }));
+            looked_at.extend(newest.iter().zip(weights).rev().enumerate().map(
+                |(age, (behaviour, weight))| Attention {
+                    behaviour: describe(&names, behaviour),
+                    age,
+                    weight: *weight,
+                },
+            ));
         }
         looked_at.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
         looked_at.truncate(BEHAVIOURS);
         let names: Vec<&str> = model.fields(Group::Candidate).map(|field| field.name).collect();
-        candidates.push(Candidate { item: describe(&names, &values), score, clicked: label(sample) == 1.0, looked_at });
+        candidates.push(Candidate {
+            item: describe(&names, &values),
+            score,
+            clicked: label(sample) == 1.0,
+            looked_at,
+        });
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let names: Vec<&str> = model.fields(Group::Profile).map(|field| field.name).collect();
@@ -131,7 +140,8 @@ fn describe(names: &[&str], values: &[Value]) -> String {
         Value::Id(id) => id.to_string(),
         Value::Number(number) => number.to_string(),
     };
-    let fields: Vec<String> = names.iter().zip(values).map(|(name, v)| format!("{name} {}", value(v))).collect();
+    let fields: Vec<String> =
+        names.iter().zip(values).map(|(name, v)| format!("{name} {}", value(v))).collect();
     fields.join(", ")
 }
 

@@ -1,8 +1,8 @@
 //! The four models that the demonstration compares.
 
+use crate::config::model::{ActivationKind, PoolingKind};
+use crate::config::training::RegularizationKind;
 use crate::job::Job;
-use crate::network::config::{ActivationKind, PoolingKind};
-use crate::training::config::RegularizationKind;
 use serde::Serialize;
 
 /// One of the compared models; each adds one thing to the one before.

@@ -76,7 +76,11 @@ impl Import<'_> {
         let item_bias = match &parts.item_bias {
             None => None,
             Some(bias) => Some(ItemBias {
-                field: self.position("candidate field", &bias.field, schema.candidate.iter().map(|f| &*f.name))?,
+                field: self.position(
+                    "candidate field",
+                    &bias.field,
+                    schema.candidate.iter().map(|f| &*f.name),
+                )?,
                 values: self.numbers(&bias.tensor)?.1,
             }),
         };
@@ -113,7 +117,11 @@ impl Import<'_> {
         let view = self.tensor(tensor)?;
         if !matches!(view.dtype(), Dtype::U64 | Dtype::I64) || view.shape() != [rows.saturating_sub(1)] {
             let found = format!("{:?} of shape {:?}", view.dtype(), view.shape());
-            return Err(self.unusable(tensor, &found, &format!("U64 or I64 of shape [{}]", rows.saturating_sub(1))));
+            return Err(self.unusable(
+                tensor,
+                &found,
+                &format!("U64 or I64 of shape [{}]", rows.saturating_sub(1)),
+            ));
         }
         Ok(view.data().as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())
     }
@@ -140,7 +148,11 @@ impl Import<'_> {
         let mut fields = Vec::new();
         for field in &parts.fields {
             let candidates = schema.candidate.iter().map(|field| &*field.name);
-            let pair = field.pair.as_ref().map(|pair| self.position("candidate field", pair, candidates)).transpose()?;
+            let pair = field
+                .pair
+                .as_ref()
+                .map(|pair| self.position("candidate field", pair, candidates))
+                .transpose()?;
             fields.push(BehaviourField { field: self.field(schema, field)?, pair });
         }
         if !fields.is_sorted_by_key(|field| field.pair.is_none()) {
@@ -161,7 +173,10 @@ impl Import<'_> {
         };
         let (outputs, inputs) = if parts.transposed { (columns, rows) } else { (rows, columns) };
         let weight = if parts.transposed {
-            (0..outputs).flat_map(|o| (0..inputs).map(move |i| (i, o))).map(|(i, o)| stored[i * outputs + o]).collect()
+            (0..outputs)
+                .flat_map(|o| (0..inputs).map(move |i| (i, o)))
+                .map(|(i, o)| stored[i * outputs + o])
+                .collect()
         } else {
             stored
         };
@@ -209,7 +224,9 @@ impl Import<'_> {
         let view = self.tensor(tensor)?;
         let values = match view.dtype() {
             Dtype::F32 => view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-            Dtype::F64 => view.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
+            Dtype::F64 => {
+                view.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect()
+            }
             other => return Err(self.unusable(tensor, &format!("{other:?}"), "F32 or F64")),
         };
         Ok((view.shape().to_vec(), values))

@@ -80,7 +80,11 @@ impl Tensors {
             sequences.push(SequenceParts {
                 name: sequence.name.clone(),
                 capacity: sequence.capacity,
-                fields: sequence.fields.iter().map(|field| field_parts(schema, &field.field, field.pair)).collect(),
+                fields: sequence
+                    .fields
+                    .iter()
+                    .map(|field| field_parts(schema, &field.field, field.pair))
+                    .collect(),
                 pooling,
                 normalisation,
                 layers: self.layers(&format!("unit.{}", sequence.name), layers),

@@ -1,11 +1,11 @@
 //! What follows the affine part of a layer.
 
 use super::blocks::for_each_block;
-use super::config::ActivationKind;
 use super::dice::Dice;
 use super::parameter::Parameter;
 use super::prelu::PRelu;
 use super::real::Real;
+use crate::config::model::ActivationKind;
 
 /// An activation with its parameters.
 #[derive(Clone, Debug)]

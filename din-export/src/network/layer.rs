@@ -6,10 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use super::activation::Activation;
 use super::batch_norm::BatchNorm;
 use super::blocks::resize;
-use super::config::ActivationKind;
 use super::linear::Linear;
 use super::parameter::Parameter;
 use super::real::Real;
+use crate::config::model::ActivationKind;
 
 /// `activation(batch_norm(weight x + bias))`.
 #[derive(Clone, Debug)]

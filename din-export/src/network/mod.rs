@@ -19,7 +19,6 @@
 pub mod activation;
 pub mod batch_norm;
 pub mod blocks;
-pub mod config;
 pub mod conversion;
 pub mod dice;
 pub mod embedding;

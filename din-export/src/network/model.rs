@@ -3,7 +3,6 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::config::{ModelConfig, PoolingKind};
 use super::embedding::Embedding;
 use super::error::NetworkError;
 use super::inputs::{Batch, InputBuffers, Layout};
@@ -13,6 +12,7 @@ use super::parameter::Parameter;
 use super::pooling::{Pooling, Weighting};
 use super::real::Real;
 use super::unit::ActivationUnit;
+use crate::config::model::{ModelConfig, PoolingKind};
 use crate::data::dataset::FieldColumn;
 use crate::schema::{FieldKind, Schema, Vocabulary};
 

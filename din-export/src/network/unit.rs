@@ -4,12 +4,12 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::blocks::{add, for_each_block, resize};
-use super::config::UnitConfig;
 use super::layer::{Layer, LayerBuffers, Mlp, MlpBuffers};
 use super::parameter::Parameter;
 use super::product::{Matrix, Output, multiply};
 use super::real::Real;
 use super::segments::Pairs;
+use crate::config::model::UnitConfig;
 
 /// An MLP over `[q, k, q-k, q*k]`, `4 D` wide, whose first layer is computed folded.
 ///

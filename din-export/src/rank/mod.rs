@@ -48,8 +48,13 @@ impl<'m> JsonRanker<'m> {
 
     fn score(&mut self, request: &Request, explain: bool) -> Result<Answer, ScoreError> {
         let mut ranker = Ranker::new(self.model, &mut self.scratch)?;
-        let histories: Vec<Behaviours<'_>> = request.histories.iter().map(|values| Behaviours::new(values)).collect();
-        ranker.set_user(&User { profile: &request.profile, context: &request.context, histories: &histories })?;
+        let histories: Vec<Behaviours<'_>> =
+            request.histories.iter().map(|values| Behaviours::new(values)).collect();
+        ranker.set_user(&User {
+            profile: &request.profile,
+            context: &request.context,
+            histories: &histories,
+        })?;
         let mut attention = BTreeMap::<String, Vec<Vec<f32>>>::new();
         let mut scores = Vec::with_capacity(request.candidates.len());
         for candidate in &request.candidates {

@@ -93,7 +93,9 @@ fn histories(json: Option<&Json>, model: &Model<'_>) -> Result<Vec<Vec<Value>>, 
     let names: Vec<&str> = model.sequences().map(|sequence| sequence.name()).collect();
     let behaviours: Vec<Option<&Json>> = match json {
         None | Some(Json::Null) => vec![None; names.len()],
-        Some(json @ Json::Array(items)) if names.len() == 1 || items.is_empty() => vec![Some(json); names.len()],
+        Some(json @ Json::Array(items)) if names.len() == 1 || items.is_empty() => {
+            vec![Some(json); names.len()]
+        }
         Some(Json::Object(by_name)) => {
             if let Some(found) = by_name.keys().find(|key| !names.contains(&key.as_str())) {
                 return Err(unknown("sequence", found, names));
@@ -141,9 +143,9 @@ fn value(json: &Json, field: &Field<'_>, model: &Model<'_>, what: &str) -> Resul
         }
         (_, FieldKind::Numeric) => "a number",
         (json, _) => {
-            let is_text = field.table.is_some_and(|table| {
-                model.table(table).vocabulary() == VocabularyKind::HashedText
-            });
+            let is_text = field
+                .table
+                .is_some_and(|table| model.table(table).vocabulary() == VocabularyKind::HashedText);
             match json {
                 Json::String(text) if is_text => return Ok(Value::text(text)),
                 // An integer vocabulary takes the digits too; a text one, a number's digits as the exporter saw them.

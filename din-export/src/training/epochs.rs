@@ -4,13 +4,13 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::config::{SelectionMetric, TrainingConfig};
 use super::error::TrainingError;
 use super::evaluation::evaluate;
 use super::trainer::{SHUFFLE_STREAM, Trainer};
+use crate::config::model::ModelConfig;
+use crate::config::training::{SelectionMetric, TrainingConfig};
 use crate::data::dataset::Dataset;
 use crate::metrics::Metrics;
-use crate::network::config::ModelConfig;
 use crate::network::{Batch, Network};
 use crate::weights::ModelWeights;
 

@@ -3,7 +3,6 @@
 //! [`train`] runs whole epochs with early stopping on the validation split; [`Trainer`] is one step of it, for those who
 //! want to look closer. A step costs what its batch touches, not what the vocabularies hold.
 
-pub mod config;
 pub mod epochs;
 pub mod error;
 pub mod evaluation;

@@ -1,7 +1,7 @@
 //! From gradients to steps: dense for layers, touched rows only for embeddings.
 
-use super::config::{OptimizerConfig, OptimizerKind};
 use super::regularization::RowDecay;
+use crate::config::training::{OptimizerConfig, OptimizerKind};
 use crate::network::Network;
 use crate::network::embedding::Embedding;
 use crate::network::parameter::Parameter;

@@ -1,6 +1,6 @@
 //! Decay of embedding rows, decoupled from the optimiser.
 
-use super::config::{RegularizationConfig, RegularizationKind};
+use crate::config::training::{RegularizationConfig, RegularizationKind};
 use crate::data::dataset::{Dataset, Samples};
 use crate::schema::Schema;
 

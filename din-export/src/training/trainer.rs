@@ -3,12 +3,12 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::config::TrainingConfig;
 use super::error::TrainingError;
 use super::optimizer::Optimizer;
 use super::regularization::RowDecay;
+use crate::config::model::ModelConfig;
+use crate::config::training::TrainingConfig;
 use crate::data::dataset::Dataset;
-use crate::network::config::ModelConfig;
 use crate::network::layer::Dropout;
 use crate::network::{Batch, Network, TrainingMode, Workspace};
 

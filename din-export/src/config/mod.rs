@@ -1,0 +1,4 @@
+//! What a job may say of the model and of its training; no code depends on where it was said.
+
+pub mod model;
+pub mod training;

@@ -4,9 +4,14 @@ use super::{error_of, error_of_lists, malformed, mismatch, out_of_range, parts};
 use din_core::manifest::{Activation, FieldKind, MAX_CAPACITY, NONE};
 use din_tests::forge::EncodedLists;
 
+type Change = fn(&mut EncodedLists);
+
+/// The name of a list, and what spoils it.
+type SpoiltList = (&'static str, fn(&mut EncodedLists));
+
 #[test]
 fn a_list_that_is_not_whole_records_is_refused() {
-    let lists: [(&str, fn(&mut EncodedLists)); 4] = [
+    let lists: [SpoiltList; 4] = [
         ("table", |lists| lists.tables.truncate(lists.tables.len() - 1)),
         ("field", |lists| lists.fields.push(0)),
         ("sequence", |lists| lists.sequences.push(0)),
@@ -20,7 +25,7 @@ fn a_list_that_is_not_whole_records_is_refused() {
 #[test]
 fn a_record_that_does_not_decode_is_refused() {
     // The bytes of enums: encoding, kind, pooling, activation.
-    let lists: [(&str, fn(&mut EncodedLists)); 4] = [
+    let lists: [SpoiltList; 4] = [
         ("table", |lists| lists.tables[9] = 200),
         ("field", |lists| lists.fields[3] = 200),
         ("sequence", |lists| lists.sequences[7] = 100),

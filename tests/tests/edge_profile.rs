@@ -25,17 +25,16 @@ fn compare(scores: impl Fn(&ReferenceCase) -> Vec<f64>) -> Difference {
     for case in &cases {
         let found = scores(case);
         assert_eq!(found.len(), SLATE);
-        for (i, (score, truth)) in found.iter().zip(&case.scores).enumerate() {
+        for (score, truth) in found.iter().zip(&case.scores) {
             difference.largest = difference.largest.max((score - truth).abs());
             difference.mean += (score - truth).abs() / (cases.len() * SLATE) as f64;
-            for j in 0..i {
-                // The reference gives a few repeated candidates scores that differ in the last bit.
-                if case.request.slate[i] == case.request.slate[j] {
-                    continue;
-                }
-                let (then, now) = (truth.total_cmp(&case.scores[j]), score.total_cmp(&found[j]));
+        }
+        for (i, j) in (0..SLATE).flat_map(|i| (0..i).map(move |j| (i, j))) {
+            // The reference gives a few repeated candidates scores that differ in the last bit.
+            if case.request.slate[i] != case.request.slate[j] {
+                let order = |scores: &[f64]| scores[i].total_cmp(&scores[j]);
                 difference.pairs += 1;
-                difference.changed_pairs += usize::from(then != now);
+                difference.changed_pairs += usize::from(order(&case.scores) != order(&found));
             }
         }
     }

@@ -4,8 +4,6 @@ use super::{error_of, error_of_lists, malformed, mismatch, out_of_range, parts};
 use din_core::manifest::{Activation, FieldKind, MAX_CAPACITY, NONE};
 use din_tests::forge::EncodedLists;
 
-type Change = fn(&mut EncodedLists);
-
 /// The name of a list, and what spoils it.
 type SpoiltList = (&'static str, fn(&mut EncodedLists));
 

@@ -113,7 +113,9 @@ impl fmt::Display for LoadError {
                 write!(f, "blob is corrupt: checksum {computed:#010x}, stored {stored:#010x}")
             }
             Self::Malformed { part } => write!(f, "{part} does not decode"),
-            Self::OutOfRange { what, found, limit } => write!(f, "{what} is {found}, must be 1 to {limit}"),
+            Self::OutOfRange { what, found, limit } => {
+                write!(f, "{what} is {found}, outside what the format allows (limit {limit})")
+            }
             Self::Mismatch { what, index, expected, found } => {
                 write!(f, "{what} of record {index} is {found}, expected {expected}")
             }

@@ -13,8 +13,8 @@
 //! | 36 | 4 | optional features: unknown bits are ignored |
 //! | 40 | 8 | model id |
 //! | 48 | 8 | model version, for updates: only ever raised |
-//! | 56 | 4 | CRC-32 of everything after the header, the signature excepted |
-//! | 60 | 4 | CRC-32 of the header, this field excepted |
+//! | 56 | 4 | CRC-32 of everything from byte 64 on, the signature excepted |
+//! | 60 | 4 | CRC-32 of bytes 0 to 59 |
 //!
 //! All little-endian. The manifest is followed by zeros up to a multiple of [`ALIGNMENT`], then by the sections.
 
@@ -56,7 +56,7 @@ pub struct Header {
     pub model_id: u64,
     /// Which version of it.
     pub model_version: u64,
-    /// Of everything between header and signature.
+    /// Of everything between byte 64 and the signature.
     pub body_crc: u32,
 }
 
@@ -102,7 +102,9 @@ impl Header {
         let lengths = u64::from(header.header_len)
             .saturating_add(u64::from(header.manifest_len))
             .saturating_add(u64::from(header.signature_len));
-        if (header.header_len as usize) < HEADER_LEN || lengths > header.total_len {
+        // Only a later minor version may have a longer header.
+        let is_known = header.header_len as usize == HEADER_LEN || header.minor > MINOR;
+        if (header.header_len as usize) < HEADER_LEN || !is_known || lengths > header.total_len {
             return Err(LoadError::OutOfRange {
                 what: "header length",
                 found: lengths,

@@ -45,15 +45,22 @@ impl<'a> Behaviours<'a> {
 /// let behaviours = history.behaviours();
 /// assert!(behaviours.older.iter().chain(behaviours.newer).eq(&[Value::Id(8), Value::Id(9)]));
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct History<const N: usize, const F: usize> {
     ring: HistoryBuf<[Value; F], N>,
+}
+
+impl<const N: usize, const F: usize> Default for History<N, F> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl<const N: usize, const F: usize> History<N, F> {
     /// No behaviours yet.
     #[must_use]
     pub const fn new() -> Self {
+        const { assert!(N > 0, "a history of no behaviours cannot keep the newest") };
         Self { ring: HistoryBuf::new() }
     }
 

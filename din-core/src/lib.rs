@@ -36,7 +36,7 @@
 //!
 //! # Layers
 //!
-//! Each module uses only those above it; `tests/tests/layers.rs` holds this table against the code.
+//! Each module uses only those above it, or beside it in a row; `tests/tests/layers.rs` holds this table against the code.
 //!
 //! | module | concept |
 //! |---|---|

@@ -89,7 +89,8 @@ impl<'a> Sequence<'a> {
     }
 
     /// Whether an activation unit weighs the behaviours.
-    pub(crate) const fn is_attention(&self) -> bool {
+    #[must_use]
+    pub const fn is_attention(&self) -> bool {
         matches!(self.pooling, Pooling::Attention | Pooling::SoftmaxAttention)
     }
 }

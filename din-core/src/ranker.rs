@@ -30,7 +30,9 @@ pub struct User<'a> {
 pub struct Ranked {
     /// Position in the slate.
     pub index: usize,
-    /// Click probability, in (0, 1).
+    /// Orders the ranking: it still tells apart what the score, close to 1, rounds to the same number.
+    pub logit: f32,
+    /// Click probability, in (0, 1].
     pub score: f32,
 }
 
@@ -106,7 +108,8 @@ impl<'m, 's> Ranker<'m, 's> {
             let unit = model.layer(sequence.first_layer);
             let kept = kept.next(&sequence, unit.outputs);
             let length = match kept {
-                KeptSequence::Attention { keys, key_parts, .. } => {
+                KeptSequence::Attention { keys, key_parts, weights } => {
+                    weights.fill(0.0);
                     let width = sequence.key_width;
                     let length = for_each_behaviour(&sequence, index, history, |t, behaviour| {
                         let start = t.wrapping_mul(width);
@@ -143,7 +146,7 @@ impl<'m, 's> Ranker<'m, 's> {
         Ok(())
     }
 
-    /// The candidate's click probability, in (0, 1).
+    /// The candidate's click probability, in (0, 1]: f32 has no number between 1 - 6e-8 and 1.
     ///
     /// # Errors
     /// [`ScoreError::NoUser`]; [`ScoreError::FieldCount`], [`ScoreError::WrongKind`], [`ScoreError::NotFinite`] where
@@ -244,7 +247,7 @@ impl<'m, 's> Ranker<'m, 's> {
         Ok(())
     }
 
-    /// The best `K` of a slate, best first; of equal scores the earlier candidate. `top` is cleared first.
+    /// The best `K` of a slate, best first; of equal logits the earlier candidate. `top` is cleared first.
     ///
     /// ```no_run
     /// # fn f(ranker: &mut din_core::Ranker) -> Result<(), din_core::ScoreError> {
@@ -264,13 +267,13 @@ impl<'m, 's> Ranker<'m, 's> {
     ) -> Result<(), ScoreError> {
         top.clear();
         for (index, candidate) in slate.into_iter().enumerate() {
-            let score = self.score(candidate)?;
-            let place = top.iter().position(|ranked| ranked.score < score).unwrap_or(top.len());
+            let logit = self.logit(candidate)?;
+            let place = top.iter().position(|ranked| ranked.logit < logit).unwrap_or(top.len());
             if top.is_full() && place < top.len() {
                 top.pop();
             }
             // Full, and no better than the last: the insertion is refused, as it should be.
-            let _ = top.insert(place, Ranked { index, score });
+            let _ = top.insert(place, Ranked { index, logit, score: sigmoid(logit) });
         }
         Ok(())
     }
@@ -282,8 +285,8 @@ impl<'m, 's> Ranker<'m, 's> {
         length.map_or(0, |length| usize::from(*length))
     }
 
-    /// Attention weights of a sequence's behaviours, oldest first, for the candidate scored last; of the newest
-    /// [`history_len`](Self::history_len) behaviours. Empty for sum and mean pooling, and if no user is set.
+    /// Attention weights of a sequence's behaviours, oldest first, for the candidate scored last (zeros before the
+    /// first); of the newest [`history_len`](Self::history_len) behaviours. Empty for sum and mean pooling, and if no user is set.
     #[must_use]
     pub fn attention(&mut self, sequence: usize) -> &[f32] {
         let length = self.history_len(sequence);

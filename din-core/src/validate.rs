@@ -3,7 +3,7 @@
 use crate::bytes::{F32s, range, u64_at};
 use crate::checksum::crc32;
 use crate::error::LoadError;
-use crate::header::{ALIGNMENT, Header, MINOR};
+use crate::header::{ALIGNMENT, HEADER_LEN, Header, MINOR};
 use crate::kernels::ROWS;
 use crate::layer::Layer;
 use crate::manifest::{
@@ -58,13 +58,12 @@ pub(crate) fn manifest<'a>(bytes: &'a [u8], header: &Header) -> Result<Manifest<
     if needed < found {
         return Err(LoadError::TooLong { needed, found });
     }
-    let header_len = header.header_len as usize;
-    let body_len = bytes.len().saturating_sub(header_len).saturating_sub(header.signature_len as usize);
-    let computed = crc32(range(bytes, header_len, body_len));
+    let body_len = bytes.len().saturating_sub(HEADER_LEN).saturating_sub(header.signature_len as usize);
+    let computed = crc32(range(bytes, HEADER_LEN, body_len));
     if computed != header.body_crc {
         return Err(LoadError::BodyChecksum { stored: header.body_crc, computed });
     }
-    let encoded = range(bytes, header_len, header.manifest_len as usize);
+    let encoded = range(bytes, header.header_len as usize, header.manifest_len as usize);
     let (manifest, rest) = postcard::take_from_bytes::<Manifest<'_>>(encoded)
         .map_err(|_| LoadError::Malformed { part: "manifest" })?;
     // Only a later minor version may have appended to the manifest.
@@ -84,6 +83,7 @@ pub(crate) fn contents(model: &Model<'_>) -> Result<Sizes, LoadError> {
     well_formed(manifest.layers)?;
     well_formed(manifest.sections)?;
     in_range("number of sequences", manifest.sequences.len() as u64 + 1, MAX_SEQUENCES as u64 + 1)?;
+    in_range("number of tables", manifest.tables.len() as u64 + 1, MAX_FIELDS as u64 + 1)?;
     in_range("number of fields", manifest.fields.len() as u64, MAX_FIELDS as u64)?;
     sections(model)?;
 
@@ -92,6 +92,7 @@ pub(crate) fn contents(model: &Model<'_>) -> Result<Sizes, LoadError> {
         table(model, index, &record, &mut sections)?;
     }
     fields(model)?;
+    names(model)?;
     let mut sizes = Sizes::default();
     let mut layer = 0;
     for (index, sequence) in model.sequences().enumerate() {
@@ -106,7 +107,11 @@ pub(crate) fn contents(model: &Model<'_>) -> Result<Sizes, LoadError> {
     in_range("number of head layers", head_layers as u64, MAX_LAYERS as u64)?;
     layers(model, layer, head_layers, head_inputs, &mut sections)?;
     item_bias(model, &mut sections)?;
-    equal("number of sections", 0, sections.next.into(), manifest.sections.len() as u64)?;
+    // A later minor version may have added sections that only it refers to.
+    let is_later = model.header().minor > MINOR;
+    if !is_later {
+        equal("number of sections", 0, sections.next.into(), manifest.sections.len() as u64)?;
+    }
     add_head(model, head_inputs, layer, head_layers, &mut sizes);
     Ok(sizes)
 }
@@ -262,6 +267,28 @@ fn table(
     }
 }
 
+/// Every name is a range of the names' text, not empty, and unique among its like.
+fn names(model: &Model<'_>) -> Result<(), LoadError> {
+    let manifest = model.manifest();
+    distinct(|| manifest.tables.iter().map(|record| manifest.text(record.name)))?;
+    distinct(|| manifest.sequences.iter().map(|record| manifest.text(record.name)))?;
+    for group in [Group::Profile, Group::Context, Group::Candidate] {
+        distinct(|| model.fields(group).map(|field| field.name))?;
+    }
+    model
+        .sequences()
+        .try_for_each(|sequence| distinct(|| model.behaviour_fields(&sequence).map(|field| field.name)))
+}
+
+fn distinct<'a, N: Iterator<Item = &'a str>>(names: impl Fn() -> N) -> Result<(), LoadError> {
+    for (index, name) in names().enumerate() {
+        if name.is_empty() || names().take(index).any(|earlier| earlier == name) {
+            return Err(LoadError::Malformed { part: "names" });
+        }
+    }
+    Ok(())
+}
+
 fn fields(model: &Model<'_>) -> Result<(), LoadError> {
     let manifest = model.manifest();
     let grouped = [manifest.profile_fields, manifest.context_fields, manifest.candidate_fields]
@@ -322,6 +349,9 @@ fn sequence(model: &Model<'_>, index: usize, sequence: &Sequence<'_>) -> Result<
         in_range("pair of a field", pair as u64 + 1, candidates as u64)?;
         let candidate = model.field_records(first_candidate.saturating_add(pair), 1).next();
         let width = candidate.map_or(0, |candidate| model.width(&candidate));
+        if candidate.is_none_or(|candidate| candidate.kind != record.kind) {
+            return Err(LoadError::Malformed { part: "kinds of paired fields" });
+        }
         equal("width of a pair", index, width as u64, model.width(&record) as u64)?;
     }
     Ok(())
@@ -390,7 +420,9 @@ fn item_bias(model: &Model<'_>, sections: &mut SectionCounter) -> Result<(), Loa
     let (first, count) = model.field_range(Group::Candidate);
     in_range("field of the item bias", u64::from(bias.field) + 1, count as u64)?;
     let field = model.field_records(first.saturating_add(bias.field.into()), 1).next();
-    let table = field.and_then(|field| model.manifest().tables.get(field.table.into()));
+    let field = field.filter(|field| field.kind == FieldKind::Categorical);
+    let field = field.ok_or(LoadError::Malformed { part: "field of the item bias" })?;
+    let table = model.manifest().tables.get(field.table.into());
     let rows = table.map_or(0, |table| u64::from(table.rows));
     sections.expect(model, "section of the item bias", 0, bias.values, rows.saturating_mul(4))?;
     finite("item bias", F32s(model.section(bias.values)))

@@ -18,6 +18,42 @@ pub struct WriteError {
 /// # Errors
 /// Where the directory cannot be made or written to, or the disk is full.
 pub fn write(file: &Path, content: &[u8]) -> Result<(), WriteError> {
+    write_together(&[(file.to_owned(), content.to_vec())])
+}
+
+/// As [`write`], for files that belong together: all are on disk before the first is renamed, in the order given.
+///
+/// # Errors
+/// As [`write`]; if a file cannot be renamed, those before it that were new are removed again.
+pub fn write_together(files: &[(PathBuf, Vec<u8>)]) -> Result<(), WriteError> {
+    let staged = files.iter().map(|(file, content)| stage(file, content)).collect::<Result<Vec<_>, _>>()?;
+    let mut created: Vec<&Path> = Vec::new();
+    for (beside, (file, _)) in staged.into_iter().zip(files) {
+        let is_new = !file.exists();
+        if let Err(error) = beside.persist(file) {
+            for file in created {
+                // The first error is the one to report.
+                let _ = std::fs::remove_file(file);
+            }
+            return Err(WriteError { file: file.clone(), source: error.error });
+        }
+        if is_new {
+            created.push(file);
+        }
+    }
+    Ok(())
+}
+
+/// Makes a folder and finds out whether it can be written to, before long work that ends there.
+///
+/// # Errors
+/// Where it cannot.
+pub fn prepare(folder: &Path) -> Result<(), WriteError> {
+    stage(&folder.join("file"), &[]).map(drop)
+}
+
+/// A temporary file with the content, in the folder of `file`.
+fn stage(file: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, WriteError> {
     let failed = |source| WriteError { file: file.to_owned(), source };
     let directory = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -28,8 +64,7 @@ pub fn write(file: &Path, content: &[u8]) -> Result<(), WriteError> {
     beside.write_all(content).map_err(failed)?;
     beside.as_file().sync_all().map_err(failed)?;
     allow_reading(beside.as_file()).map_err(failed)?;
-    beside.persist(file).map_err(|error| failed(error.error))?;
-    Ok(())
+    Ok(beside)
 }
 
 /// Temporary files are private; a result is not.
@@ -56,6 +91,17 @@ mod tests {
         let error = write(&file.join("below"), b"new").unwrap_err();
         assert!(error.to_string().contains("below"), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn files_that_belong_together_are_all_there_or_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let blocked = directory.path().join("blocked");
+        std::fs::create_dir(&blocked).unwrap();
+        let first = directory.path().join("first");
+        write_together(&[(first.clone(), vec![1]), (blocked, vec![2])]).unwrap_err();
+        assert!(!first.exists());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

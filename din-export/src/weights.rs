@@ -125,28 +125,42 @@ pub struct ModelWeights {
     pub item_bias: Option<ItemBias>,
 }
 
-/// A tensor has another length than the rest of the model implies.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} has {found} numbers, expected {expected}")]
-pub struct ShapeError {
-    /// Which tensor.
-    pub what: String,
-    /// Its length.
-    pub found: usize,
-    /// The length it must have.
-    pub expected: usize,
+/// A tensor that cannot be part of a model.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum WeightsError {
+    /// Another length than the rest of the model implies.
+    #[error("{what} has {found} numbers, expected {expected}")]
+    Length {
+        /// Which tensor.
+        what: String,
+        /// Its length.
+        found: usize,
+        /// The length it must have.
+        expected: usize,
+    },
+    /// A number that is infinite or not a number, or a negative variance.
+    #[error("number {index} of {what} is {found}, expected a finite number, not negative for a variance")]
+    Number {
+        /// Which tensor.
+        what: String,
+        /// Which of its numbers.
+        index: usize,
+        /// The number.
+        found: f32,
+    },
 }
 
 impl ModelWeights {
-    /// Checks every length against the schema and the neighbouring layers.
+    /// Checks every length against the schema and the neighbouring layers, and that every number can be used.
     ///
     /// # Errors
     /// The first tensor, or width, that does not fit.
-    pub fn check(&self) -> Result<(), ShapeError> {
+    pub fn check(&self) -> Result<(), WeightsError> {
         let schema = &self.schema;
         equal("tables".to_owned(), self.tables.len(), schema.tables.len())?;
         for (spec, values) in schema.tables.iter().zip(&self.tables) {
             equal(format!("table `{}`", spec.name), values.len(), spec.vocabulary.rows() * spec.dim)?;
+            finite(&format!("table `{}`", spec.name), values)?;
         }
         equal("poolings".to_owned(), self.pooling.len(), schema.sequences.len())?;
         let groups = [&schema.profile, &schema.context, &schema.candidate];
@@ -174,33 +188,58 @@ impl ModelWeights {
                 _ => 0,
             };
             equal("item bias".to_owned(), bias.values.len(), rows)?;
+            finite("the item bias", &bias.values)?;
         }
         Ok(())
     }
 }
 
-fn equal(what: String, found: usize, expected: usize) -> Result<(), ShapeError> {
-    if found == expected { Ok(()) } else { Err(ShapeError { what, found, expected }) }
+fn equal(what: String, found: usize, expected: usize) -> Result<(), WeightsError> {
+    if found == expected { Ok(()) } else { Err(WeightsError::Length { what, found, expected }) }
 }
 
-fn check_layers(of: &str, layers: &[Layer], inputs: usize) -> Result<(), ShapeError> {
+fn finite(what: &str, numbers: &[f32]) -> Result<(), WeightsError> {
+    usable(what, numbers, f32::is_finite)
+}
+
+fn not_negative(what: &str, numbers: &[f32]) -> Result<(), WeightsError> {
+    usable(what, numbers, |number| number >= 0.0)
+}
+
+fn usable(what: &str, numbers: &[f32], test: impl Fn(f32) -> bool) -> Result<(), WeightsError> {
+    match numbers.iter().position(|number| !test(*number)) {
+        Some(index) => Err(WeightsError::Number { what: what.to_owned(), index, found: numbers[index] }),
+        None => Ok(()),
+    }
+}
+
+fn check_layers(of: &str, layers: &[Layer], inputs: usize) -> Result<(), WeightsError> {
     let mut inputs = inputs;
     for (index, layer) in layers.iter().enumerate() {
         let what = |part: &str| format!("{part} of layer {index} of the {of}");
         equal(what("input"), layer.inputs, inputs)?;
         equal(what("weight"), layer.weight.len(), layer.inputs * layer.outputs)?;
         equal(what("bias"), layer.bias.len(), layer.outputs)?;
+        finite(&what("weight"), &layer.weight)?;
+        finite(&what("bias"), &layer.bias)?;
         if let Some(norm) = &layer.batch_norm {
             for part in [&norm.mean, &norm.variance, &norm.gamma, &norm.beta] {
                 equal(what("batch norm"), part.len(), layer.outputs)?;
+                finite(&what("batch norm"), part)?;
             }
+            not_negative(&what("batch norm's variance"), &norm.variance)?;
         }
         match &layer.activation {
-            Activation::PRelu { alpha } => equal(what("alpha"), alpha.len(), layer.outputs)?,
+            Activation::PRelu { alpha } => {
+                equal(what("alpha"), alpha.len(), layer.outputs)?;
+                finite(&what("alpha"), alpha)?;
+            }
             Activation::Dice { alpha, mean, variance, gamma, beta, .. } => {
                 for part in [alpha, mean, variance, gamma, beta] {
                     equal(what("Dice"), part.len(), layer.outputs)?;
+                    finite(&what("Dice"), part)?;
                 }
+                not_negative(&what("Dice's variance"), variance)?;
             }
             Activation::Linear | Activation::Sigmoid | Activation::Relu => {}
         }

@@ -166,15 +166,15 @@ fn encode<R: Record>(records: &[R]) -> Vec<u8> {
     records.iter().flat_map(|record| postcard::to_stdvec(record).expect("a record encodes")).collect()
 }
 
-/// Recomputes both checksums over what the header's own lengths say, sensible or not.
+/// Recomputes both checksums; the body ends where the header's own signature length says, sensible or not.
 pub fn repair(blob: &mut [u8]) {
     if blob.len() < HEADER_LEN {
         return;
     }
     let number =
         |at: usize| u32::from_le_bytes([blob[at], blob[at + 1], blob[at + 2], blob[at + 3]]) as usize;
-    let (header_len, signature_len) = (number(12), number(28));
-    let body = header_len..blob.len().saturating_sub(signature_len);
+    let signature_len = number(28);
+    let body = HEADER_LEN..blob.len().saturating_sub(signature_len);
     let body_crc = crc32(blob.get(body).unwrap_or_default());
     blob[56..60].copy_from_slice(&body_crc.to_le_bytes());
     let header_crc = crc32(&blob[..60]);

@@ -3,7 +3,7 @@
 use super::fold::{self, FoldedLayer};
 use super::quantize::{self, Embedding};
 use crate::schema::{BehaviourField, Field, FieldKind, Vocabulary};
-use crate::weights::{AttentionNormalisation, ModelWeights, PoolingWeights, ShapeError};
+use crate::weights::{AttentionNormalisation, ModelWeights, PoolingWeights, WeightsError};
 use din_core::header::{ALIGNMENT, HEADER_LEN, Header, MINOR};
 use din_core::manifest::{
     self, FieldRecord, ItemBiasRecord, LayerRecord, MAX_CAPACITY, Manifest, NONE, Name, Pooling, Record,
@@ -16,7 +16,7 @@ use din_core::{LoadError, Model, Normaliser, crc32};
 pub enum ExportError {
     /// A tensor has another shape than the rest of the model implies.
     #[error(transparent)]
-    Shape(#[from] ShapeError),
+    Shape(#[from] WeightsError),
     /// A limit of the format.
     #[error("{what} is {found}, the blob format allows at most {limit}")]
     TooLarge {
@@ -141,7 +141,9 @@ impl Layout {
             };
             let (vocabulary, first_id, first_row, keys) = match &spec.vocabulary {
                 Vocabulary::Dense { first, first_row, .. } => {
-                    (VocabularyKind::Dense, *first, *first_row as u8, None)
+                    // The loader admits 0 and 1 alone.
+                    let first_row = u8::try_from(*first_row).unwrap_or(u8::MAX);
+                    (VocabularyKind::Dense, *first, first_row, None)
                 }
                 Vocabulary::Keys(keys) => (VocabularyKind::Keys, 0, 0, Some(keys)),
                 Vocabulary::HashedText(keys) => (VocabularyKind::HashedText, 0, 0, Some(keys)),

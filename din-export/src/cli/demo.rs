@@ -39,6 +39,7 @@ fn shipped_job() -> PathBuf {
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let start = Instant::now();
     let job = Job::load(&arguments.job.clone().unwrap_or_else(shipped_job))?;
+    output::prepare(&arguments.output)?;
     let progress = Progress::new();
     let dataset = data::load(&job, None, &mut |step| progress.begin(&step.to_string()))?;
     progress.line(&format!(
@@ -55,14 +56,14 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     drop(progress);
 
     let text = report.to_string();
-    let best = report.runs.iter().find(|run| run.variant == Variant::DinRegularized);
-    if let Some(run) = best {
-        import::save(&run.weights, &arguments.output)?;
-        let blob = export(&job, &run.weights, job.export.embedding)?;
-        output::write(&arguments.output.join("model.din"), &blob)?;
+    let mut files = Vec::new();
+    if let Some(run) = report.runs.iter().find(|run| run.variant == Variant::DinRegularized) {
+        files = import::files(&run.weights, &arguments.output);
+        files.push((arguments.output.join("model.din"), export(&job, &run.weights, job.export.embedding)?));
     }
-    output::write(&arguments.output.join("metrics.json"), &serde_json::to_vec_pretty(&report)?)?;
-    output::write(&arguments.output.join("report.txt"), text.as_bytes())?;
+    files.push((arguments.output.join("metrics.json"), serde_json::to_vec_pretty(&report)?));
+    files.push((arguments.output.join("report.txt"), text.clone().into_bytes()));
+    output::write_together(&files)?;
     let text = format!(
         "{text}model.din, metrics.json and report.txt are in {} ({:.0} s)\n",
         arguments.output.display(),

@@ -41,6 +41,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     if let Some(seed) = arguments.seed {
         job.training.seed = seed;
     }
+    output::prepare(&arguments.output)?;
     let progress = Progress::new();
     let dataset =
         data::load(&job, arguments.job.data.as_deref(), &mut |step| progress.begin(&step.to_string()))?;
@@ -76,9 +77,10 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
         valid: evaluate(&bytes, &dataset, &dataset.valid)?,
         test,
     };
-    import::save(&weights, &arguments.output)?;
-    output::write(&arguments.output.join("model.din"), &bytes)?;
-    output::write(&arguments.output.join("metrics.json"), &serde_json::to_vec_pretty(&report)?)?;
+    let mut files = import::files(&weights, &arguments.output);
+    files.push((arguments.output.join("metrics.json"), serde_json::to_vec_pretty(&report)?));
+    files.push((arguments.output.join("model.din"), bytes));
+    output::write_together(&files)?;
     drop(progress);
     super::print(json, &report, &text(&report, &arguments.output))
 }

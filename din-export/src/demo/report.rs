@@ -180,7 +180,7 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "Epochs are chosen on validation; every figure is of the test, scored by din-core on the blob.\n"
+            "Epochs are chosen on validation. The table is of the test, scored by din-core on the blob.\n"
         )?;
         writeln!(
             f,
@@ -215,12 +215,15 @@ impl fmt::Display for Report {
             "us/candidate: slates of {SLATE}, the user's set-up included, one thread, portable kernels.\n"
         )?;
 
-        writeln!(f, "Test AUC by epoch (for looking at; nothing is chosen on it)")?;
+        writeln!(
+            f,
+            "Test AUC by epoch, of the network in training (for looking at; nothing is chosen on it)"
+        )?;
         let epochs = self.runs.iter().map(|run| run.test_auc_by_epoch.len()).max().unwrap_or(0);
         write!(f, "{:<28}", "epoch")?;
         (1..=epochs).try_for_each(|epoch| write!(f, " {epoch:>7}"))?;
         writeln!(f)?;
-        for variant in Variant::ALL.into_iter().filter(|variant| variant.has_curve()) {
+        for variant in Variant::ALL {
             write!(f, "{:<28}", variant.name())?;
             for epoch in 0..epochs {
                 let figures: Vec<f64> =

@@ -51,10 +51,4 @@ impl Variant {
         job.training.regularization.kind = RegularizationKind::None;
         job
     }
-
-    /// Whether every epoch is run and measured on the test split, for the curves.
-    #[must_use]
-    pub const fn has_curve(self) -> bool {
-        matches!(self, Self::Din | Self::DinRegularized)
-    }
 }

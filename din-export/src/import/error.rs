@@ -1,7 +1,7 @@
 //! Every way in which an import is refused.
 
 use crate::job::nearest::Suggestion;
-use crate::weights::ShapeError;
+use crate::weights::WeightsError;
 use std::path::PathBuf;
 
 /// Why a model cannot be imported.
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ImportError {
     /// A file cannot be read.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: cannot read: {source}", file.display())]
     Unreadable {
         /// Which.
         file: PathBuf,
@@ -62,6 +62,6 @@ pub enum ImportError {
         /// The description.
         file: PathBuf,
         /// Which part.
-        source: ShapeError,
+        source: WeightsError,
     },
 }

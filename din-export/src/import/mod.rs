@@ -1,13 +1,13 @@
 //! Models in f32 as files: a safetensors file, and a TOML that says which tensor is which part.
 //!
-//! [`load`] brings in a model trained elsewhere, or one that [`save`] wrote.
+//! [`load`] brings in a model trained elsewhere, or one whose [`files`] were written.
 
 mod description;
 mod error;
 mod save;
 
 pub use error::ImportError;
-pub use save::save;
+pub use save::files;
 
 use crate::job::nearest::Suggestion;
 use crate::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
@@ -30,7 +30,7 @@ pub fn load(description: &Path) -> Result<ModelWeights, ImportError> {
     let text = std::fs::read_to_string(description).map_err(unreadable(description))?;
     let parts: Description = toml::from_str(&text).map_err(|error| ImportError::Description {
         file: description.to_owned(),
-        message: error.to_string().trim().to_owned(),
+        message: one_line(&text, &error),
     })?;
     let file = description.parent().unwrap_or(Path::new("")).join(&parts.weights);
     let bytes = std::fs::read(&file).map_err(unreadable(&file))?;
@@ -40,6 +40,13 @@ pub fn load(description: &Path) -> Result<ModelWeights, ImportError> {
     let weights = import.model(&parts)?;
     weights.check().map_err(|source| ImportError::Shape { file: description.to_owned(), source })?;
     Ok(weights)
+}
+
+/// `line 7: what the parser said`, without its excerpt of the file.
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join("; ");
+    let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+    line.map_or_else(|| message.clone(), |line| format!("line {line}: {message}"))
 }
 
 struct Import<'a> {
@@ -100,6 +107,9 @@ impl Import<'_> {
         let &[rows, dim] = shape.as_slice() else {
             return Err(self.unusable(&parts.tensor, &format!("of shape {shape:?}"), "[rows, dim]"));
         };
+        if rows == 0 || dim == 0 {
+            return Err(self.unusable(&parts.tensor, &format!("of shape {shape:?}"), "at least [1, 1]"));
+        }
         let vocabulary = match &parts.keys {
             Some(keys) if parts.hashed_text => Vocabulary::HashedText(self.keys(keys, rows)?),
             Some(keys) => Vocabulary::Keys(self.keys(keys, rows)?),

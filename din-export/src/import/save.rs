@@ -1,30 +1,26 @@
-//! Writes a model so that [`load`](super::load) reads it back.
+//! A model as files, so that [`load`](super::load) reads it back.
 
 use super::description::{
     ActivationParts, Description, FieldParts, HeadParts, ItemBiasParts, LayerParts, NormParts, PoolingParts,
     SequenceParts, TableParts,
 };
-use crate::output::{self, WriteError};
 use crate::schema::{Field, FieldKind, Schema, Vocabulary};
 use crate::weights::{Activation, AttentionNormalisation, Layer, ModelWeights, PoolingWeights};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Name of the weights in a model's folder.
 const WEIGHTS: &str = "weights.safetensors";
 
-/// Writes `weights.safetensors` and the description, `model.toml`, into a folder.
-///
-/// # Errors
-/// If a file cannot be written. The description comes last: with it, everything is there.
-pub fn save(weights: &ModelWeights, folder: &Path) -> Result<(), WriteError> {
+/// The files that [`load`](super::load) reads back: `weights.safetensors` and the description, `model.toml`.
+#[must_use]
+pub fn files(weights: &ModelWeights, folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut tensors = Tensors::default();
     let description = tensors.describe(weights);
-    output::write(&folder.join(WEIGHTS), &tensors.encode())?;
     let text = toml::to_string(&description).expect("a description of plain strings and numbers encodes");
-    output::write(&folder.join("model.toml"), text.as_bytes())
+    vec![(folder.join(WEIGHTS), tensors.encode()), (folder.join("model.toml"), text.into_bytes())]
 }
 
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Why a network cannot be built.
 
-use crate::weights::ShapeError;
+use crate::weights::WeightsError;
 
 /// Why a network cannot be built from a schema and a configuration, or from trained weights.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -63,7 +63,7 @@ pub enum NetworkError {
     },
     /// Trained weights of another size than the schema and the other layers ask for.
     #[error(transparent)]
-    Shape(#[from] ShapeError),
+    Shape(#[from] WeightsError),
     /// The last layer is not linear, or there is none.
     #[error("{part} does not end in a linear layer")]
     OutputLayer {

@@ -60,7 +60,9 @@ impl<'m> JsonRanker<'m> {
         for candidate in &request.candidates {
             scores.push(ranker.score(candidate)?);
             if explain {
-                for (index, sequence) in self.model.sequences().enumerate() {
+                for (index, sequence) in
+                    self.model.sequences().enumerate().filter(|(_, sequence)| sequence.is_attention())
+                {
                     let weights = ranker.attention(index).to_vec();
                     attention.entry(sequence.name().to_owned()).or_default().push(weights);
                 }

@@ -64,7 +64,7 @@ pub struct Trained {
 /// Trains a new network and returns the weights of the epoch that is best on the validation split.
 ///
 /// An epoch is cut into batches that differ by one sample at most, none larger than `batch_size`, so that no small rest
-/// distorts the batch statistics. The test split is not looked at. The same dataset, configuration and number of threads of
+/// distorts the batch statistics. The test split is not looked at. On one machine, the same dataset, configuration and number of threads of
 /// the current rayon pool give the same weights.
 ///
 /// # Errors

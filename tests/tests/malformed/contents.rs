@@ -1,10 +1,13 @@
 //! Tables, vocabularies and numbers.
 
-use super::{bad_number, error_of, error_of_bytes, good, mismatch, out_of_range, parts};
+use super::{bad_number, error_of, error_of_bytes, good, malformed, mismatch, out_of_range, parts};
 use din_core::manifest::{RowEncoding, VocabularyKind};
 use din_core::{LoadError, Model};
-use din_export::blob::Embedding;
+use din_export::blob::{self, Embedding, ExportError, ExportOptions};
+use din_export::schema::Vocabulary;
 use din_tests::forge::{Parts, load_and_score};
+use din_tests::golden::everything_shape;
+use din_tests::random::Random;
 
 #[test]
 fn a_table_with_another_number_of_rows_is_refused() {
@@ -43,6 +46,18 @@ fn a_dense_vocabulary_that_overflows_is_refused() {
     let dense = parts().tables.iter().position(|table| table.vocabulary == VocabularyKind::Dense).unwrap();
     assert_eq!(out_of_range(error_of(|parts| parts.tables[dense].first_row = 2)), "first row");
     assert_eq!(out_of_range(error_of(|parts| parts.tables[dense].first_id = u64::MAX - 1)), "first id");
+}
+
+/// 256 would be 0 in the one byte that the blob has for it.
+#[test]
+fn the_writer_refuses_a_first_row_that_a_blob_cannot_hold() {
+    for first_row in [2, 256, 257] {
+        let mut shape = everything_shape();
+        shape.schema.tables[2].vocabulary = Vocabulary::Dense { first: 0, first_row, count: 4 };
+        let weights = shape.fill("first row", &mut Random::new(3));
+        let error = blob::write(&weights, &ExportOptions::default()).unwrap_err();
+        assert!(matches!(error, ExportError::Invalid(LoadError::OutOfRange { .. })), "{first_row}: {error}");
+    }
 }
 
 #[test]
@@ -101,5 +116,5 @@ fn an_item_bias_of_a_field_that_is_not_the_candidate_s_is_refused() {
     let error = error_of(|parts| parts.item_bias.as_mut().unwrap().field = 3);
     assert_eq!(out_of_range(error), "field of the item bias");
     let error = error_of(|parts| parts.item_bias.as_mut().unwrap().field = 2);
-    assert_eq!(mismatch(error), "section of the item bias");
+    assert_eq!(malformed(error), "field of the item bias");
 }

@@ -1,10 +1,11 @@
 //! The header, and what it says of the rest.
 
-use super::{error_of, error_of_bytes, good, malformed, out_of_range, parts};
+use super::{error_of, error_of_bytes, error_of_lists, good, malformed, out_of_range, parts};
 use din_core::header::{HEADER_LEN, Header, MINOR};
+use din_core::manifest::{FieldRecord, Record};
 use din_core::{LoadError, Model};
 use din_export::blob::Embedding;
-use din_tests::forge::{load_and_score, repair};
+use din_tests::forge::{EncodedLists, load_and_score, repair};
 
 #[test]
 fn another_magic_number_is_no_blob() {
@@ -42,22 +43,44 @@ fn a_later_minor_version_may_append_to_the_manifest() {
 }
 
 #[test]
+fn a_later_minor_version_may_have_sections_of_its_own() {
+    let mut parts = parts();
+    parts.header.minor = MINOR + 1;
+    parts.sections.push(vec![7; 20]);
+    assert_eq!(load_and_score(&parts.assemble()), load_and_score(&good(Embedding::F32)));
+}
+
+#[test]
 fn this_minor_version_may_not() {
     assert_eq!(malformed(error_of(|parts| parts.appended = vec![0])), "end of the manifest");
 }
 
-#[test]
-fn a_later_minor_version_may_have_a_longer_header() {
-    let mut bytes = good(Embedding::F32);
-    let header = Header::parse(&bytes).unwrap();
-    // 16 more bytes, so that sections stay aligned; their offsets are in the manifest, so move those too.
-    let longer =
-        parts().assemble_with(|lists| lists.sections.iter_mut().for_each(|section| section.offset += 16));
-    bytes = [&longer[..HEADER_LEN], &[0xAB; 16], &longer[HEADER_LEN..]].concat();
-    let header = Header { minor: MINOR + 1, header_len: 80, total_len: header.total_len + 16, ..header };
+/// 16 bytes more, so that sections stay aligned; their offsets are in the manifest and move with them.
+fn with_longer_header() -> Vec<u8> {
+    let moved = |lists: &mut EncodedLists| lists.sections.iter_mut().for_each(|section| section.offset += 16);
+    let blob = parts().assemble_with(moved);
+    let mut bytes = [&blob[..HEADER_LEN], &[0xAB; 16], &blob[HEADER_LEN..]].concat();
+    let header = Header {
+        minor: MINOR + 1,
+        header_len: 80,
+        total_len: bytes.len() as u64,
+        ..Header::parse(&blob).unwrap()
+    };
     bytes[..HEADER_LEN].copy_from_slice(&header.to_bytes());
     repair(&mut bytes);
-    assert_eq!(load_and_score(&bytes), load_and_score(&good(Embedding::F32)));
+    bytes
+}
+
+#[test]
+fn a_later_minor_version_may_have_a_longer_header() {
+    assert_eq!(load_and_score(&with_longer_header()), load_and_score(&good(Embedding::F32)));
+}
+
+#[test]
+fn what_a_later_header_adds_is_under_the_body_s_checksum() {
+    let mut bytes = with_longer_header();
+    bytes[70] ^= 1;
+    assert!(matches!(load_and_score(&bytes), Err(LoadError::BodyChecksum { .. })));
 }
 
 #[test]
@@ -96,4 +119,10 @@ fn checksums_that_fail_are_named() {
     let mut bytes = good(Embedding::F32);
     *bytes.last_mut().unwrap() ^= 1;
     assert!(matches!(load_and_score(&bytes), Err(LoadError::BodyChecksum { .. })));
+}
+
+#[test]
+fn a_longer_header_needs_a_later_minor_version() {
+    let error = error_of_bytes(12, &80_u32.to_le_bytes());
+    assert_eq!(out_of_range(error), "header length");
 }

@@ -2,7 +2,7 @@
 
 use super::{error_of, error_of_lists, malformed, mismatch, out_of_range, parts};
 use din_core::manifest::{Activation, FieldKind, MAX_CAPACITY, NONE};
-use din_tests::forge::EncodedLists;
+use din_tests::forge::{EncodedLists, Parts};
 
 /// The name of a list, and what spoils it.
 type SpoiltList = (&'static str, fn(&mut EncodedLists));
@@ -109,6 +109,7 @@ fn a_pair_that_is_no_candidate_field_or_of_another_width_is_refused() {
     let first = parts().group_sizes.into_iter().sum::<u16>() as usize;
     assert_eq!(out_of_range(error_of(|parts| parts.fields[first].pair = 3)), "pair of a field");
     assert_eq!(mismatch(error_of(|parts| parts.fields[first].pair = 0)), "width of a pair");
+    assert_eq!(malformed(error_of(|parts| parts.fields[first].pair = 2)), "kinds of paired fields");
     assert_eq!(mismatch(error_of(|parts| parts.fields[0].pair = 0)), "pair of a field");
 }
 
@@ -134,4 +135,19 @@ fn an_activation_without_its_parameters_is_refused() {
     assert_eq!(mismatch(error), "section of parameters");
     let error = error_of(|parts| parts.layers[0].activation = Activation::Relu);
     assert_eq!(mismatch(error), "section of parameters");
+}
+
+#[test]
+fn names_that_are_empty_or_no_text_or_taken_are_refused() {
+    let changes: [fn(&mut Parts); 6] = [
+        |parts| parts.tables[1].name = parts.tables[0].name,
+        |parts| parts.fields[1].name = parts.fields[0].name,
+        |parts| parts.sequences[1].name = parts.sequences[0].name,
+        |parts| parts.sequences[0].name.len = 0,
+        |parts| parts.fields[0].name.start = u16::MAX,
+        |parts| parts.tables[2].name.len = 255,
+    ];
+    for change in changes {
+        assert_eq!(malformed(error_of(change)), "names");
+    }
 }

@@ -51,9 +51,9 @@ pub struct Row {
 /// A comparison, seed by seed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// What is compared.
+    /// The metric, and what is compared.
     pub what: &'static str,
-    /// Mean difference of the test AUC.
+    /// Mean difference on the test.
     pub difference: f64,
     /// Its standard error over the seeds.
     pub error: f64,
@@ -82,6 +82,10 @@ fn test_auc(blob: &BlobFigures) -> f64 {
     blob.test.auc.unwrap_or(f64::NAN)
 }
 
+fn test_gauc(blob: &BlobFigures) -> f64 {
+    blob.test.gauc.map_or(f64::NAN, |gauc| gauc.weighted)
+}
+
 fn rows(runs: &[Run]) -> Vec<Row> {
     let mut rows = Vec::new();
     for variant in Variant::ALL {
@@ -99,7 +103,7 @@ fn rows(runs: &[Run]) -> Vec<Row> {
                 log_loss: mean_of(|blob| blob.test.log_loss),
                 auc,
                 auc_error: standard_error(&blobs.clone().map(test_auc).collect::<Vec<_>>()),
-                gauc: mean_of(|blob| blob.test.gauc.map_or(f64::NAN, |gauc| gauc.weighted)),
+                gauc: mean_of(test_gauc),
                 relative_improvement: (auc - 0.5) / (base - 0.5) - 1.0,
                 blob_bytes: mean_of(|blob| blob.blob_bytes as f64),
                 ram_bytes: mean_of(|blob| blob.ram_bytes as f64),
@@ -114,10 +118,13 @@ fn rows(runs: &[Run]) -> Vec<Row> {
 }
 
 fn findings(runs: &[Run]) -> Vec<Finding> {
-    let exported = |run: &Run| test_auc(&run.blobs[0]);
-    let compare = |what, better: Variant, worse: Variant, worse_figure: &dyn Fn(&Run) -> f64| {
-        let differences: Vec<f64> =
-            of(runs, better).zip(of(runs, worse)).map(|(a, b)| exported(a) - worse_figure(b)).collect();
+    use Variant::{Din, DinRegularized, NoHistory, SumPooling};
+    let auc = |run: &Run| test_auc(&run.blobs[0]);
+    let gauc = |run: &Run| test_gauc(&run.blobs[0]);
+    let best_test_epoch = |run: &Run| run.test_auc_by_epoch.iter().copied().fold(f64::NAN, f64::max);
+    let compare = |what, better, worse, figure: &dyn Fn(&Run) -> f64, against: &dyn Fn(&Run) -> f64| {
+        let pairs = of(runs, better).zip(of(runs, worse));
+        let differences: Vec<f64> = pairs.map(|(better, worse)| figure(better) - against(worse)).collect();
         Finding {
             what,
             difference: mean(&differences),
@@ -126,30 +133,22 @@ fn findings(runs: &[Run]) -> Vec<Finding> {
             seeds: differences.len(),
         }
     };
-    let best_test_epoch = |run: &Run| run.test_auc_by_epoch.iter().copied().fold(f64::NAN, f64::max);
     vec![
+        compare("AUC, history over none: sum pooling - no history", SumPooling, NoHistory, &auc, &auc),
+        compare("AUC, attention over sum pooling: DIN - sum pooling", Din, SumPooling, &auc, &auc),
+        compare("GAUC, attention over sum pooling: DIN - sum pooling", Din, SumPooling, &gauc, &gauc),
         compare(
-            "history over none: sum pooling - no history",
-            Variant::SumPooling,
-            Variant::NoHistory,
-            &exported,
+            "AUC, regularised DIN with Dice - DIN, each as chosen on validation",
+            DinRegularized,
+            Din,
+            &auc,
+            &auc,
         ),
         compare(
-            "attention over sum pooling: DIN - sum pooling",
-            Variant::Din,
-            Variant::SumPooling,
-            &exported,
-        ),
-        compare(
-            "regularised DIN with Dice - DIN, each at its best validation epoch",
-            Variant::DinRegularized,
-            Variant::Din,
-            &exported,
-        ),
-        compare(
-            "regularised DIN with Dice, as chosen on validation - DIN at its best epoch on the test itself",
-            Variant::DinRegularized,
-            Variant::Din,
+            "AUC, regularised DIN with Dice, as chosen on validation - DIN at its best epoch on the test itself",
+            DinRegularized,
+            Din,
+            &auc,
             &best_test_epoch,
         ),
     ]
@@ -233,7 +232,7 @@ impl fmt::Display for Report {
             writeln!(f)?;
         }
 
-        writeln!(f, "\nWhat the seeds say (difference of test AUC, standard error, seeds that agree)")?;
+        writeln!(f, "\nWhat the seeds say (difference on the test, standard error, seeds that agree)")?;
         for Finding { what, difference, error, wins, seeds } in &self.findings {
             writeln!(f, "  {difference:>+7.4} +- {error:.4}  {wins} of {seeds}  {what}")?;
         }

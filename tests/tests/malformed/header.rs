@@ -1,8 +1,7 @@
 //! The header, and what it says of the rest.
 
-use super::{error_of, error_of_bytes, error_of_lists, good, malformed, out_of_range, parts};
+use super::{error_of, error_of_bytes, good, malformed, out_of_range, parts};
 use din_core::header::{HEADER_LEN, Header, MINOR};
-use din_core::manifest::{FieldRecord, Record};
 use din_core::{LoadError, Model};
 use din_export::blob::Embedding;
 use din_tests::forge::{EncodedLists, load_and_score, repair};

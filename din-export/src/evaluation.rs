@@ -3,7 +3,8 @@
 use crate::data::dataset::{Dataset, FieldColumn, Histories};
 use crate::job::nearest::Suggestion;
 use crate::metrics::Metrics;
-use crate::schema::{Field, FieldKind, Schema};
+use crate::schema::{Field, FieldKind, Schema, Vocabulary};
+use din_core::manifest::VocabularyKind;
 use din_core::{Behaviours, Group, LoadError, Model, Ranker, ScoreError, User, Value};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -31,6 +32,19 @@ pub enum EvaluationError {
     KindDiffers {
         /// Of the field.
         name: String,
+    },
+    /// The ids of a field are integers on one side and texts on the other, so that none would be found.
+    #[error(
+        "the ids of field `{name}` are {model} in the model but {found} in the data; \
+         correct the data, or train and evaluate with the same `ids` of the field's table"
+    )]
+    IdsDiffer {
+        /// Of the field.
+        name: String,
+        /// Kind of the model's ids.
+        model: &'static str,
+        /// Kind of the dataset's ids.
+        found: &'static str,
     },
     /// din-core refuses a sample.
     #[error("sample {sample}: {source}")]
@@ -111,7 +125,7 @@ impl<'d> RawSamples<'d> {
     /// Finds everything that the model reads, by name.
     ///
     /// # Errors
-    /// [`EvaluationError::Unknown`], [`EvaluationError::KindDiffers`].
+    /// [`EvaluationError::Unknown`], [`EvaluationError::KindDiffers`], [`EvaluationError::IdsDiffer`].
     pub fn new(model: &Model<'_>, dataset: &'d Dataset) -> Result<Self, EvaluationError> {
         let schema = &dataset.schema;
         let find = |what: &str,
@@ -126,6 +140,9 @@ impl<'d> RawSamples<'d> {
             let is_number = field.kind == din_core::manifest::FieldKind::Numeric;
             if is_number != matches!(own.kind, FieldKind::Numeric(_)) {
                 return Err(EvaluationError::KindDiffers { name: field.name.to_owned() });
+            }
+            if let (Some(theirs), FieldKind::Categorical { table }) = (field.table, &own.kind) {
+                same_ids(field.name, &model.table(theirs), &schema.tables[*table].vocabulary)?;
             }
             Ok(Source { column, schema, kind: &own.kind })
         };
@@ -206,6 +223,18 @@ impl<'d> RawSamples<'d> {
         }
         Ok(scores)
     }
+}
+
+/// Refuses integers on one side with hashed texts on the other. A side without any known id has no kind.
+fn same_ids(name: &str, theirs: &din_core::Table<'_>, own: &Vocabulary) -> Result<(), EvaluationError> {
+    let kind = |is_text| if is_text { "texts" } else { "integers" };
+    let model = theirs.vocabulary() == VocabularyKind::HashedText;
+    let found = matches!(own, Vocabulary::HashedText(_));
+    let is_empty = own.rows() <= 1 || (theirs.rows() <= 1 && theirs.vocabulary() != VocabularyKind::Dense);
+    if model == found || is_empty {
+        return Ok(());
+    }
+    Err(EvaluationError::IdsDiffer { name: name.to_owned(), model: kind(model), found: kind(found) })
 }
 
 fn values(sources: &[Source<'_>], sample: u32) -> Vec<Value> {

@@ -21,10 +21,10 @@ pub fn write(file: &Path, content: &[u8]) -> Result<(), WriteError> {
     write_together(&[(file.to_owned(), content.to_vec())])
 }
 
-/// As [`write`], for files that belong together: all are on disk before the first is renamed, in the order given.
+/// As [`write()`], for files that belong together: all are on disk before the first is renamed, in the order given.
 ///
 /// # Errors
-/// As [`write`]; if a file cannot be renamed, those before it that were new are removed again.
+/// As [`write()`]; if a file cannot be renamed, those before it that were new are removed again.
 pub fn write_together(files: &[(PathBuf, Vec<u8>)]) -> Result<(), WriteError> {
     let staged = files.iter().map(|(file, content)| stage(file, content)).collect::<Result<Vec<_>, _>>()?;
     let mut created: Vec<&Path> = Vec::new();

@@ -195,6 +195,16 @@ fn an_item_without_a_row_in_the_side_table_has_no_brand() {
 }
 
 #[test]
+fn white_space_around_a_key_of_a_side_table_is_no_part_of_it() {
+    let job = format!("{JOB}{LOG}");
+    let spaced = try_load(&job, &[("i1,b1", " i1 , b1"), ("train,a,i1,", "train,a,i1 ,")]).unwrap();
+    let plain = try_load(&job, &[]).unwrap();
+    assert_eq!(spaced.schema, plain.schema);
+    assert_eq!(spaced.samples.candidate[..2], plain.samples.candidate[..2]);
+    assert_eq!(spaced.samples.histories, plain.samples.histories);
+}
+
+#[test]
 fn normalisers_see_only_the_numbers_of_training_samples() {
     let dataset = try_load(&format!("{JOB}{LOG}"), &[]).unwrap();
     let FieldKind::Numeric(normaliser) = dataset.schema.candidate[2].kind else {

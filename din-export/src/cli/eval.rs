@@ -29,8 +29,9 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let bytes = read(&arguments.model)?;
     load_model(&arguments.model, &bytes)?;
     let progress = Progress::new();
-    let dataset =
-        data::load(&job, arguments.job.data.as_deref(), &mut |step| progress.begin(&step.to_string()))?;
+    let directory = arguments.job.data.as_deref();
+    // Which ids are known is the blob's matter, not the job's.
+    let dataset = data::load_every_id(&job, directory, &mut |step| progress.begin(&step.to_string()))?;
     let (name, indices) = match arguments.split {
         Split::Train => ("train", &dataset.train),
         Split::Valid => ("valid", &dataset.valid),

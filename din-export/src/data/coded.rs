@@ -8,7 +8,7 @@ use std::collections::HashMap;
 /// A value and where it was first seen.
 #[derive(Clone, Copy, Debug)]
 pub struct RawValue<'a> {
-    /// As it is in the file; empty when missing.
+    /// As it is in the file, without white space around it; empty when missing.
     pub text: &'a str,
     frame: &'a Frame,
     row: usize,
@@ -18,7 +18,7 @@ impl<'a> RawValue<'a> {
     /// A cell, or part of one, of a frame's row.
     #[must_use]
     pub fn new(text: &'a str, frame: &'a Frame, row: usize) -> Self {
-        Self { text, frame, row }
+        Self { text: text.trim(), frame, row }
     }
 
     /// Where it was first seen.
@@ -44,10 +44,10 @@ impl<'a> Interner<'a> {
         })
     }
 
-    /// The number of a text that was seen.
+    /// The number of a text that was seen, white space around it aside.
     #[must_use]
     pub fn known(&self, text: &str) -> Option<u32> {
-        self.index.get(text).copied()
+        self.index.get(text.trim()).copied()
     }
 
     /// The texts, by number.
@@ -123,7 +123,7 @@ impl<'a> Coded<'a> {
     /// # Errors
     /// `Value` for anything that is neither empty nor a finite number.
     pub fn numbers(&self, column: &str) -> Result<Vec<f32>, DataError> {
-        let number = |value: &RawValue<'_>| match value.text.trim() {
+        let number = |value: &RawValue<'_>| match value.text {
             "" => Ok(f32::NAN),
             text => {
                 text.parse().ok().filter(|number: &f32| number.is_finite()).ok_or_else(|| DataError::Value {

@@ -103,6 +103,20 @@ pub enum DataError {
         /// The first row.
         first: usize,
     },
+    /// Two text ids of the training split have the same hash, so that a model cannot tell them apart.
+    #[error(
+        "{at}: ids `{id}` and `{other}` of table `{table}` have the same 64-bit hash; rename one of them"
+    )]
+    HashCollision {
+        /// Where the second was first seen.
+        at: Location,
+        /// The second.
+        id: String,
+        /// The first.
+        other: String,
+        /// The table of both.
+        table: String,
+    },
     /// Aligned lists of one row differ in length.
     #[error("{at}: {found} elements in column `{column}`, {expected} in `{other}`; expected as many")]
     ListLengths {

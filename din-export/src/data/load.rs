@@ -10,7 +10,7 @@ use super::negatives;
 use super::normaliser;
 use super::side::SideTable;
 use super::split::split;
-use super::vocabulary::TableIds;
+use super::vocabulary::{Rows, TableIds};
 use crate::job::{FieldConfig, Job, NumericConfig};
 use crate::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
 use din_core::Normaliser;
@@ -43,7 +43,7 @@ impl fmt::Display for LoadStep<'_> {
     }
 }
 
-/// Reads the data of a job and encodes it.
+/// Reads the data of a job and encodes it, for training: only ids that the training split holds often enough get a row.
 ///
 /// `directory` overrides where the job says that its files are; `progress` hears of each step before it starts. The same
 /// job and files give the same dataset.
@@ -53,6 +53,28 @@ impl fmt::Display for LoadStep<'_> {
 pub fn load(
     job: &Job,
     directory: Option<&Path>,
+    progress: &mut dyn FnMut(LoadStep<'_>),
+) -> Result<Dataset, DataError> {
+    load_with(job, directory, Rows::Trained, progress)
+}
+
+/// As [`load`], for the evaluation of a model that knows its ids itself: every id of every split gets a row, so that
+/// `Vocabulary::key` gives back the raw id of each sample. `min_count` is ignored. Normalisers are as [`load`] fits them.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_every_id(
+    job: &Job,
+    directory: Option<&Path>,
+    progress: &mut dyn FnMut(LoadStep<'_>),
+) -> Result<Dataset, DataError> {
+    load_with(job, directory, Rows::Every, progress)
+}
+
+fn load_with(
+    job: &Job,
+    directory: Option<&Path>,
+    rows: Rows,
     progress: &mut dyn FnMut(LoadStep<'_>),
 ) -> Result<Dataset, DataError> {
     let directory = directory.map_or_else(|| job.data_directory(), Path::to_owned);
@@ -97,7 +119,7 @@ pub fn load(
     };
     encoder.encode(&mut dataset, progress)?;
     progress(LoadStep::Vocabularies);
-    encoder.choose_rows(&mut dataset)?;
+    encoder.choose_rows(&mut dataset, rows)?;
     fit_normalisers(job, &mut dataset);
     Ok(dataset)
 }
@@ -211,11 +233,11 @@ impl<'a> Encoder<'a> {
         Ok((Field { name: config.name.clone(), kind }, column))
     }
 
-    /// Counts the training samples that contain each id, and gives the frequent ones their final rows.
-    fn choose_rows(&self, dataset: &mut Dataset) -> Result<(), DataError> {
+    /// Counts the training samples that contain each id, and gives ids their final rows.
+    fn choose_rows(&self, dataset: &mut Dataset, chosen: Rows) -> Result<(), DataError> {
         for (table, ids) in self.ids.iter().enumerate() {
             let counts = dataset.samples_containing(table, &dataset.train);
-            let (vocabulary, rows) = ids.finish(&counts)?;
+            let (vocabulary, rows) = ids.finish(&counts, chosen)?;
             remap(dataset, table, vocabulary, &rows);
         }
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! | part | does |
 //! |---|---|
-//! | [`load`] | the whole way: [`load::load`] turns a job into a [`dataset::Dataset`] |
+//! | [`load`](mod@load) | the whole way: [`load::load`] turns a job into a [`dataset::Dataset`], [`load::load_every_id`] into one to evaluate on |
 //! | [`files`], [`frame`], [`csv_file`], [`parquet_file`] | read the columns that a job names, as text |
 //! | [`coded`], [`side`] | columns as distinct values and codes; look-ups through side tables |
 //! | [`split`], [`negatives`], [`label`] | which samples there are and what each is for |
@@ -13,6 +13,7 @@
 //!
 //! Nothing is skipped or repaired on the way: a value that cannot be what the job says it is, is an error that names
 //! its file and row. An empty cell is the one way to say "not known": row 0 of a table, and 0 after the normaliser.
+//! White space around ids and numbers is no part of them.
 
 pub mod coded;
 pub mod csv_file;
@@ -31,4 +32,4 @@ pub mod split;
 pub mod vocabulary;
 
 pub use error::DataError;
-pub use load::{LoadStep, load};
+pub use load::{LoadStep, load, load_every_id};

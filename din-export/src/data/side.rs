@@ -21,6 +21,7 @@ impl<'a> SideTable<'a> {
     pub fn new(frame: &'a Frame, key: &str) -> Result<Self, DataError> {
         let mut rows = HashMap::with_capacity(frame.rows());
         for (row, text) in frame.column(key).iter().enumerate() {
+            let text = text.trim();
             match rows.entry(text) {
                 Entry::Vacant(entry) => {
                     entry.insert(row);
@@ -38,10 +39,10 @@ impl<'a> SideTable<'a> {
         Ok(Self { frame, rows })
     }
 
-    /// The row of a key.
+    /// The row of a key, white space around it aside.
     #[must_use]
     pub fn row(&self, key: &str) -> Option<usize> {
-        self.rows.get(key).copied()
+        self.rows.get(key.trim()).copied()
     }
 
     /// The cell of a key's row.

@@ -3,7 +3,7 @@
 //! | part | does |
 //! |---|---|
 //! | [`variant`] | the four models that are compared |
-//! | [`run`] | trains one of them with one seed, exports it, measures the blob |
+//! | [`run`](mod@run) | trains one of them with one seed, exports it, measures the blob |
 //! | [`slates`] | ranks what a few held-out users were really shown, with attention weights |
 //! | [`report`] | the tables and what they say |
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IdKind {
-    /// `Integer` if every id in the data is a canonical integer, else `Text`.
+    /// `Integer` if every id of the training split is a canonical integer, else `Text`.
     #[default]
     Auto,
     /// Integers from 0 to 2^64 - 1; anything else is an error.
@@ -23,6 +23,10 @@ pub struct TableConfig {
     /// Numbers in a row.
     pub dim: usize,
     /// An id gets a row of its own if at least so many training samples contain it, else it shares row 0. Default 1.
+    ///
+    /// With 1, no training sample has an unknown id, so that nothing trains row 0: it stays the zero vector (unless cells
+    /// are empty, which have row 0 too). With 2 or more the rare ids train it, and an id that is new on the device gets
+    /// what was learnt of them.
     #[serde(default = "one")]
     pub min_count: u32,
     /// How raw ids are read. Default `"auto"`.

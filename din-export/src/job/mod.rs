@@ -2,7 +2,7 @@
 //!
 //! | part | holds |
 //! |---|---|
-//! | [`file`] | [`Job`], its sections and how it is loaded |
+//! | [`file`](mod@file) | [`Job`], its sections and how it is loaded |
 //! | [`source`] | `[data]` and `[side.*]`: files and the columns that every job needs |
 //! | [`field`] | `[tables.*]`, `[[profile]]`, `[[context]]`, `[[candidate]]`: embedding tables and fields |
 //! | [`sequence`] | `[[sequence]]`: behaviour sequences and where they come from |

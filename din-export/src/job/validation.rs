@@ -7,12 +7,15 @@ use super::nearest::Suggestion;
 use super::sequence::{Condition, SequenceConfig, SourceConfig};
 use super::source::OneOrMany;
 use super::split::SplitConfig;
+use din_core::manifest::{MAX_CAPACITY, MAX_FIELDS, MAX_LAYERS, MAX_SEQUENCES, MAX_WIDTH};
 use std::collections::BTreeSet;
 
 impl Job {
     /// Checks everything that can be checked without the data.
     pub(super) fn validate(&self) -> Result<(), JobError> {
         self.validate_tables()?;
+        self.validate_layers("model.unit.hidden", &self.model.unit.hidden)?;
+        self.validate_layers("model.head.hidden", &self.model.head.hidden)?;
         let groups = [("profile", &self.profile), ("context", &self.context), ("candidate", &self.candidate)];
         for (group, fields) in groups {
             self.validate_fields(group, fields)?;
@@ -25,9 +28,14 @@ impl Job {
             return self.refuse("candidate", "has no field; add [[candidate]]: it is what the model scores");
         }
         self.validate_unique("sequence", self.sequences.iter().map(|sequence| &sequence.name))?;
+        self.at_most("sequence", "sequences", self.sequences.len(), MAX_SEQUENCES)?;
         for sequence in &self.sequences {
             self.validate_sequence(sequence)?;
         }
+        let plain = self.profile.len() + self.context.len() + self.candidate.len();
+        let behaviours: usize = self.sequences.iter().map(|sequence| sequence.fields.len()).sum();
+        let groups = "profile, context, candidate, sequence.field";
+        self.at_most(groups, "fields together", plain + behaviours, MAX_FIELDS)?;
         self.validate_labels()?;
         self.validate_split()?;
         self.validate_item_bias()
@@ -38,6 +46,7 @@ impl Job {
             if table.dim == 0 {
                 return self.refuse(format!("tables.{name}.dim"), "is 0; a row has at least one number");
             }
+            self.at_most(&format!("tables.{name}.dim"), "numbers in a row", table.dim, MAX_WIDTH as usize)?;
             let mut fields = self.profile.iter().chain(&self.context).chain(&self.candidate);
             let mut behaviours = self.sequences.iter().flat_map(|sequence| &sequence.fields);
             let names_it = |field: &FieldConfig| field.table.as_ref() == Some(name);
@@ -47,6 +56,13 @@ impl Job {
             }
         }
         Ok(())
+    }
+
+    /// `hidden`: widths of the hidden layers, which an output layer follows.
+    fn validate_layers(&self, key: &str, hidden: &[usize]) -> Result<(), JobError> {
+        self.at_most(key, "hidden layers", hidden.len(), MAX_LAYERS - 1)?;
+        let widest = hidden.iter().copied().max().unwrap_or(0);
+        self.at_most(key, "units in a layer", widest, MAX_WIDTH as usize)
     }
 
     fn validate_fields(&self, group: &str, fields: &[FieldConfig]) -> Result<(), JobError> {
@@ -78,10 +94,14 @@ impl Job {
         if sequence.capacity == 0 {
             return self.refuse(format!("{key}.capacity"), "is 0; remove the sequence instead");
         }
+        let capacity = sequence.capacity;
+        self.at_most(&format!("{key}.capacity"), "behaviours", capacity, MAX_CAPACITY as usize)?;
         if sequence.fields.is_empty() || sequence.sources.is_empty() {
             return self.refuse(key, "needs at least one [[sequence.field]] and one [[sequence.source]]");
         }
         self.validate_fields(&key, &sequence.fields)?;
+        let width = sequence.fields.iter().map(|field| self.width(field)).sum();
+        self.at_most(&format!("{key}.field"), "numbers in a behaviour", width, MAX_WIDTH as usize)?;
         for field in &sequence.fields {
             self.validate_pair(&key, field)?;
         }
@@ -100,14 +120,13 @@ impl Job {
             }
             _ => {}
         }
-        let width = |field: &FieldConfig| field.table.as_ref().map_or(1, |table| self.tables[table].dim);
         let Some(index) = field.paired_with(&self.candidate) else { return Ok(()) };
         let candidate = &self.candidate[index];
-        if candidate.table.is_some() != field.table.is_some() || width(candidate) != width(field) {
+        if candidate.table.is_some() != field.table.is_some() || self.width(candidate) != self.width(field) {
             let problem = format!(
                 "compares {} numbers with the {} of candidate field `{}`; they must be of the same kind and width",
-                width(field),
-                width(candidate),
+                self.width(field),
+                self.width(candidate),
                 candidate.name
             );
             return self.refuse(key, &problem);
@@ -300,6 +319,19 @@ impl Job {
         Err(JobError::UnknownName { file: self.file.clone(), key, what, found: found.to_owned(), suggestion })
     }
 
+    /// Whether a blob can hold so many.
+    fn at_most(&self, key: &str, what: &str, found: usize, limit: usize) -> Result<(), JobError> {
+        if found <= limit {
+            return Ok(());
+        }
+        self.refuse(key, &format!("gives {found} {what}; a blob holds at most {limit}"))
+    }
+
+    /// Inputs that a field contributes. Its table is defined.
+    fn width(&self, field: &FieldConfig) -> usize {
+        field.table.as_ref().map_or(1, |table| self.tables[table].dim)
+    }
+
     fn refuse(&self, key: impl Into<String>, problem: &str) -> Result<(), JobError> {
         Err(JobError::Contradiction { file: self.file.clone(), key: key.into(), problem: problem.to_owned() })
     }
@@ -311,5 +343,130 @@ impl Job {
             None => field.column(),
             Some(side) => field.by.as_deref().unwrap_or(&self.side[side].key),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::Job;
+    use std::path::Path;
+
+    const JOB: &str = r#"
+name = "limits"
+[data]
+samples = "samples.csv"
+label = "label"
+user = "user"
+[tables.item]
+dim = 8192
+[tables.brand]
+dim = 1
+[[candidate]]
+name = "item"
+table = "item"
+[[candidate]]
+name = "brand"
+table = "brand"
+[model.unit]
+hidden = [8192, 1, 1, 1, 1, 1, 1]
+[model.head]
+hidden = [8192, 2, 2, 2, 2, 2, 2]
+[split]
+kind = "column"
+column = "split"
+train = "train"
+valid = "valid"
+test = "test"
+"#;
+
+    /// So many sequences.
+    fn sequences(count: usize) -> String {
+        let sequence = |index| {
+            format!(
+                "[[sequence]]\nname = \"s{index}\"\ncapacity = 32768\n[[sequence.field]]\nname = \"item\"\ntable = \"item\"\n\
+                 [[sequence.source]]\nkind = \"list\"\n"
+            )
+        };
+        (0..count).map(sequence).collect()
+    }
+
+    /// The error for the job with eight sequences and `from` replaced by `to`.
+    fn error(from: &str, to: &str) -> String {
+        let text = JOB.to_owned() + &sequences(8);
+        assert!(text.contains(from), "{from}");
+        Job::from_toml(&text.replacen(from, to, 1), Path::new("job.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_job_at_every_limit_loads() {
+        Job::from_toml(&(JOB.to_owned() + &sequences(8)), Path::new("job.toml")).unwrap();
+    }
+
+    #[test]
+    fn what_no_blob_can_hold_is_refused_before_training() {
+        let cases = [
+            (
+                "dim = 8192",
+                "dim = 8193",
+                "`tables.item.dim` gives 8193 numbers in a row; a blob holds at most 8192",
+            ),
+            (
+                "dim = 1\n",
+                "dim = 1000000000000000000\n",
+                "`tables.brand.dim` gives 1000000000000000000 numbers in a row; a blob holds at most 8192",
+            ),
+            (
+                "[8192, 1,",
+                "[1, 8193,",
+                "`model.unit.hidden` gives 8193 units in a layer; a blob holds at most 8192",
+            ),
+            (
+                "[8192, 1,",
+                "[8192, 1, 1,",
+                "`model.unit.hidden` gives 8 hidden layers; a blob holds at most 7",
+            ),
+            (
+                "[8192, 2,",
+                "[2, 8193,",
+                "`model.head.hidden` gives 8193 units in a layer; a blob holds at most 8192",
+            ),
+            (
+                "[8192, 2,",
+                "[8192, 2, 2,",
+                "`model.head.hidden` gives 8 hidden layers; a blob holds at most 7",
+            ),
+            (
+                "capacity = 32768",
+                "capacity = 32769",
+                "`sequence.s0.capacity` gives 32769 behaviours; a blob holds at most 32768",
+            ),
+            (
+                "[[sequence.source]]",
+                "[[sequence.field]]\nname = \"brand\"\ntable = \"brand\"\n[[sequence.source]]",
+                "`sequence.s0.field` gives 8193 numbers in a behaviour; a blob holds at most 8192",
+            ),
+        ];
+        for (from, to, problem) in cases {
+            assert_eq!(error(from, to), format!("job.toml: {problem}"));
+        }
+    }
+
+    #[test]
+    fn a_ninth_sequence_is_refused() {
+        let text = JOB.to_owned() + &sequences(9);
+        let error = Job::from_toml(&text, Path::new("job.toml")).unwrap_err().to_string();
+        assert_eq!(error, "job.toml: `sequence` gives 9 sequences; a blob holds at most 8");
+    }
+
+    #[test]
+    fn more_fields_than_a_blob_holds_are_refused() {
+        let field = |index| format!("[[profile]]\nname = \"p{index}\"\nnumeric = {{}}\n");
+        let text = |count| JOB.to_owned() + &(0..count).map(field).collect::<String>();
+        Job::from_toml(&text(1022), Path::new("job.toml")).unwrap();
+        let error = Job::from_toml(&text(1023), Path::new("job.toml")).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "job.toml: `profile, context, candidate, sequence.field` gives 1025 fields together; a blob holds at most 1024"
+        );
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`config`], [`error`] | the shape of a model, as a job file states it, and why there is none |
+//! | [`error`] | why a model of some shape cannot be |
 //! | [`real`], [`blocks`], [`product`] | the number types, loops over rows, the matrix product |
 //! | [`parameter`], [`statistics`], [`segments`] | dense parameters, batch statistics, ragged histories |
 //! | [`linear`], [`prelu`], [`dice`], [`batch_norm`], [`activation`], [`layer`] | dense layers |

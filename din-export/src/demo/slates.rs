@@ -154,7 +154,7 @@ impl Slate {
             let clicked = if candidate.clicked { "clicked" } else { "not clicked" };
             let _ = write!(
                 text,
-                "  {}. {:<24} {:>5.1} % likely to be clicked ({clicked}); looked most at ",
+                "  {}. {:<24} {:>5.1} % likely to be clicked ({clicked})\n       looked most at ",
                 place + 1,
                 candidate.item,
                 100.0 * candidate.score

@@ -1,0 +1,120 @@
+//! The command line as a user meets it: one clear line, an exit code, and nothing half-written.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const JOB: &str = r#"
+name = "small"
+[data]
+samples = "samples.csv"
+label = "label"
+user = "user"
+[tables.item]
+dim = 2
+[[candidate]]
+name = "item"
+table = "item"
+[[context]]
+name = "hour"
+numeric = {}
+[split]
+kind = "column"
+column = "split"
+train = "train"
+valid = "valid"
+test = "test"
+[model]
+pooling = "none"
+[training]
+epochs = 1
+"#;
+
+const SAMPLES: &str = "split,user,item,hour,label\n\
+    train,1,5,1,1\ntrain,1,6,2,0\ntrain,2,5,3,0\ntrain,2,6,4,1\n\
+    valid,1,5,5,1\nvalid,1,6,6,0\ntest,2,5,7,1\ntest,2,6,8,0\n";
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_din-export")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// A folder with a job and its samples.
+fn folder(job: &str, samples: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("job.toml"), job).unwrap();
+    std::fs::write(folder.path().join("samples.csv"), samples).unwrap();
+    folder
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// The one error line of a training that must fail and leave nothing.
+fn refusal(job: &str, samples: &str) -> String {
+    let folder = folder(job, samples);
+    let output = run(folder.path(), &["train", "job.toml", "-o", "model"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert_eq!(files(&folder.path().join("model")), [] as [PathBuf; 0]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = errors.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!((lines.len(), errors.lines().last()), (1, lines.first().copied()), "{errors}");
+    lines[0].to_owned()
+}
+
+#[test]
+fn bad_data_is_one_line_that_names_file_and_place_and_nothing_is_written() {
+    let missing_column = refusal(&JOB.replace("\"label\"", "\"lable\""), SAMPLES);
+    assert!(missing_column.contains("lable") && missing_column.contains("`label`"), "{missing_column}");
+    let missing_file = refusal(&JOB.replace("samples.csv", "sample.csv"), SAMPLES);
+    assert!(missing_file.contains("sample.csv"), "{missing_file}");
+    let bad_label = refusal(JOB, &SAMPLES.replace("train,2,5,3,0", "train,2,5,3,2"));
+    assert!(
+        bad_label.contains("samples.csv") && bad_label.contains('3') && bad_label.contains("`2`"),
+        "{bad_label}"
+    );
+    let bad_number = refusal(JOB, &SAMPLES.replace("train,2,5,3,0", "train,2,5,NaN,0"));
+    assert!(bad_number.contains("samples.csv") && bad_number.contains("hour"), "{bad_number}");
+    let empty_split =
+        refusal(&JOB.replace("valid = \"valid\"", "valid = \"vlid\"\nignore = \"valid\""), SAMPLES);
+    assert!(empty_split.contains("valid"), "{empty_split}");
+    let unknown_key = refusal(&JOB.replace("epochs", "epoch"), SAMPLES);
+    assert!(unknown_key.contains("epoch") && unknown_key.contains("`epochs`"), "{unknown_key}");
+}
+
+#[test]
+fn a_trained_folder_evaluates_exports_inspects_and_ranks() {
+    let folder = folder(JOB, SAMPLES);
+    let path = folder.path();
+    let succeed = |arguments: &[&str]| {
+        let output = run(path, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let trained = succeed(&["--json", "train", "job.toml", "-o", "model"]);
+    let evaluated = succeed(&["--json", "eval", "model/model.din", "job.toml"]);
+    assert_eq!(trained["test"]["log_loss"], evaluated["log_loss"]);
+    let exported = succeed(&["--json", "export", "model", "--embedding", "int8", "-o", "small.din"]);
+    assert_eq!(succeed(&["--json", "inspect", "small.din"]), exported);
+    let request = r#"{"context": {"hour": 3}, "candidates": [{"item": 5}, {"item": 6}, {"item": 99}]}"#;
+    std::fs::write(path.join("requests.jsonl"), request).unwrap();
+    let ranked = succeed(&["--json", "rank", "small.din", "requests.jsonl"]);
+    assert_eq!(ranked["scores"].as_array().unwrap().len(), 3);
+
+    std::fs::write(path.join("requests.jsonl"), r#"{"candidates": [{"itm": 5}]}"#).unwrap();
+    let refused = run(path, &["rank", "small.din", "requests.jsonl"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let errors = String::from_utf8(refused.stderr).unwrap();
+    assert!(errors.contains("`itm`") && errors.contains("`item`"), "{errors}");
+}
+
+#[test]
+fn a_garbage_blob_is_refused_by_name() {
+    let folder = folder(JOB, SAMPLES);
+    std::fs::write(folder.path().join("garbage.din"), [7; 200]).unwrap();
+    let output = run(folder.path(), &["inspect", "garbage.din"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(errors, "error: garbage.din: not a DIN blob: wrong magic number\n");
+}

@@ -103,7 +103,7 @@ impl Header {
             .saturating_add(u64::from(header.manifest_len))
             .saturating_add(u64::from(header.signature_len));
         // Only a later minor version may have a longer header.
-        let is_known = header.header_len as usize == HEADER_LEN || header.minor > MINOR;
+        let is_known = header.header_len as usize == HEADER_LEN || header.is_later_minor();
         if (header.header_len as usize) < HEADER_LEN || !is_known || lengths > header.total_len {
             return Err(LoadError::OutOfRange {
                 what: "header length",
@@ -112,6 +112,11 @@ impl Header {
             });
         }
         Ok(header)
+    }
+
+    /// Whether a later minor version wrote the blob, which may have appended what this one does not know.
+    pub(crate) const fn is_later_minor(&self) -> bool {
+        self.minor > MINOR
     }
 
     /// The header's bytes, checksum included.

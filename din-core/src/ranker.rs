@@ -221,8 +221,8 @@ impl<'m, 's> Ranker<'m, 's> {
             }
         }
         head.activate(first);
-        let rest = model.layer_range(head_start.saturating_add(1), model.manifest().layers.len());
-        let rest = rest.take(model.manifest().layers.len().saturating_sub(head_start.saturating_add(1)));
+        let second = head_start.saturating_add(1);
+        let rest = model.layer_range(second, model.manifest().layers.len().saturating_sub(second));
         let logit = forward(rest, hidden, spare, 1).first().copied().unwrap_or_default();
         Ok(logit + bias)
     }

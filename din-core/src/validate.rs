@@ -3,7 +3,7 @@
 use crate::bytes::{F32s, range, u64_at};
 use crate::checksum::crc32;
 use crate::error::LoadError;
-use crate::header::{ALIGNMENT, HEADER_LEN, Header, MINOR};
+use crate::header::{ALIGNMENT, HEADER_LEN, Header};
 use crate::kernels::ROWS;
 use crate::layer::Layer;
 use crate::manifest::{
@@ -66,9 +66,7 @@ pub(crate) fn manifest<'a>(bytes: &'a [u8], header: &Header) -> Result<Manifest<
     let encoded = range(bytes, header.header_len as usize, header.manifest_len as usize);
     let (manifest, rest) = postcard::take_from_bytes::<Manifest<'_>>(encoded)
         .map_err(|_| LoadError::Malformed { part: "manifest" })?;
-    // Only a later minor version may have appended to the manifest.
-    let is_later = header.minor > MINOR;
-    if !rest.is_empty() && !is_later {
+    if !rest.is_empty() && !header.is_later_minor() {
         return Err(LoadError::Malformed { part: "end of the manifest" });
     }
     Ok(manifest)
@@ -108,8 +106,7 @@ pub(crate) fn contents(model: &Model<'_>) -> Result<Sizes, LoadError> {
     layers(model, layer, head_layers, head_inputs, &mut sections)?;
     item_bias(model, &mut sections)?;
     // A later minor version may have added sections that only it refers to.
-    let is_later = model.header().minor > MINOR;
-    if !is_later {
+    if !model.header().is_later_minor() {
         equal("number of sections", 0, sections.next.into(), manifest.sections.len() as u64)?;
     }
     add_head(model, head_inputs, layer, head_layers, &mut sizes);

@@ -1,5 +1,6 @@
 //! Every way in which an import is refused.
 
+use crate::job::error::JobError;
 use crate::job::nearest::Suggestion;
 use crate::weights::WeightsError;
 use std::path::PathBuf;
@@ -16,7 +17,10 @@ pub enum ImportError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The description is not the TOML it should be.
+    /// The description is not TOML, or has a key that there is not; named as in a job file.
+    #[error(transparent)]
+    Toml(#[from] JobError),
+    /// The description contradicts itself.
     #[error("{}: {message}", file.display())]
     Description {
         /// The description.

@@ -9,6 +9,7 @@ mod save;
 pub use error::ImportError;
 pub use save::files;
 
+use crate::job::file::explain;
 use crate::job::nearest::Suggestion;
 use crate::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
 use crate::weights::{Activation, BatchNorm, ItemBias, Layer, ModelWeights, PoolingWeights};
@@ -28,10 +29,7 @@ pub fn load(description: &Path) -> Result<ModelWeights, ImportError> {
         move |source| ImportError::Unreadable { file, source }
     };
     let text = std::fs::read_to_string(description).map_err(unreadable(description))?;
-    let parts: Description = toml::from_str(&text).map_err(|error| ImportError::Description {
-        file: description.to_owned(),
-        message: one_line(&text, &error),
-    })?;
+    let parts: Description = toml::from_str(&text).map_err(|error| explain(&error, &text, description))?;
     let file = description.parent().unwrap_or(Path::new("")).join(&parts.weights);
     let bytes = std::fs::read(&file).map_err(unreadable(&file))?;
     let tensors = SafeTensors::deserialize(&bytes)
@@ -40,13 +38,6 @@ pub fn load(description: &Path) -> Result<ModelWeights, ImportError> {
     let weights = import.model(&parts)?;
     weights.check().map_err(|source| ImportError::Shape { file: description.to_owned(), source })?;
     Ok(weights)
-}
-
-/// `line 7: what the parser said`, without its excerpt of the file.
-fn one_line(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join("; ");
-    let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-    line.map_or_else(|| message.clone(), |line| format!("line {line}: {message}"))
 }
 
 struct Import<'a> {

@@ -89,7 +89,7 @@ impl Job {
 }
 
 /// toml's error with its line and, for an unknown key, the nearest valid one.
-fn explain(error: &toml::de::Error, text: &str, file: &Path) -> JobError {
+pub(crate) fn explain(error: &toml::de::Error, text: &str, file: &Path) -> JobError {
     let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
     let file = file.to_owned();
     // serde's own wording: unknown field `x`, expected one of `a`, `b`

@@ -43,11 +43,12 @@
 //! | `error` | [`LoadError`], [`ScoreError`] |
 //! | `bytes`, `checksum`, `hash`, `math`, `normaliser` | numbers in place, CRC-32, FNV-1a, exp and sigmoid, raw number to input |
 //! | `kernels` | small dense products |
+//! | `records` | lists of fixed-width records, in place |
 //! | [`header`], [`manifest`] | the blob format |
 //! | `value`, `history` | what an application hands over |
 //! | `table`, `layer`, `scratch` | embedding rows and vocabularies, dense layers, the caller's memory |
-//! | `model`, `validate` | the view of a blob, and the one pass that makes it trustworthy |
-//! | `pooling` | activation unit and attention pooling |
+//! | `model`, `validate`, `sizes` | the view of a blob, the one pass that makes it trustworthy, the memory it needs |
+//! | `inputs`, `pooling` | values to model inputs; activation unit and attention pooling |
 //! | `ranker` | [`Ranker`] |
 //!
 //! # Promises
@@ -67,6 +68,7 @@ mod error;
 mod hash;
 pub mod header;
 mod history;
+mod inputs;
 mod kernels;
 mod layer;
 pub mod manifest;
@@ -75,7 +77,9 @@ mod model;
 mod normaliser;
 mod pooling;
 mod ranker;
+mod records;
 mod scratch;
+mod sizes;
 mod table;
 mod validate;
 mod value;

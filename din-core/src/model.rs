@@ -7,8 +7,9 @@ use crate::layer::Layer;
 use crate::manifest::{
     FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Pooling, SectionRecord, SequenceRecord, TableRecord,
 };
+use crate::sizes::Sizes;
 use crate::table::Table;
-use crate::validate::{self, Sizes};
+use crate::validate;
 
 /// A group of fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +123,8 @@ impl<'a> Model<'a> {
         let header = Header::parse(bytes)?;
         let manifest = validate::manifest(bytes, &header)?;
         let mut model = Self { bytes, header, manifest, sizes: Sizes::default() };
-        model.sizes = validate::contents(&model)?;
+        validate::contents(&model)?;
+        model.sizes = Sizes::of(&model);
         Ok(model)
     }
 

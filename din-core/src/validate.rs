@@ -4,50 +4,12 @@ use crate::bytes::{F32s, range, u64_at};
 use crate::checksum::crc32;
 use crate::error::LoadError;
 use crate::header::{ALIGNMENT, HEADER_LEN, Header};
-use crate::kernels::ROWS;
-use crate::layer::Layer;
 use crate::manifest::{
     Activation, FieldKind, FieldRecord, MAX_CAPACITY, MAX_FIELDS, MAX_LAYERS, MAX_SEQUENCES, MAX_WIDTH,
     Manifest, NONE, Record, Records, RowEncoding, VocabularyKind,
 };
 use crate::model::{Group, Model, Sequence};
 use crate::table::Table;
-
-/// Sizes that follow from a model, in f32 numbers.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sizes {
-    /// Width of the widest table.
-    pub widest_row: usize,
-    /// Width of the candidate vector.
-    pub candidate: usize,
-    /// Widest output of the head's layers.
-    pub head_widest: usize,
-    /// Outputs of the head's first layer.
-    pub head_first: usize,
-    /// Widest output of any unit's layers, times the behaviours of a block.
-    pub unit_block: usize,
-    /// Widest paired part of a key, times the behaviours of a block.
-    pub product_block: usize,
-    /// Widest output of a unit's first layer.
-    pub query: usize,
-    /// Widest key.
-    pub pooled: usize,
-    /// All of it, and what is kept for each sequence.
-    pub scratch: usize,
-    /// Multiply-accumulates a candidate.
-    pub candidate_macs: u64,
-}
-
-/// Numbers that a ranker keeps for a sequence once the user is set.
-pub(crate) fn kept_for_sequence(sequence: &Sequence<'_>, unit_first: usize) -> usize {
-    if sequence.is_attention() {
-        // keys [T, D], their part of the first layer [T, H], attention weights [T]
-        let row = sequence.key_width.saturating_add(unit_first).saturating_add(1);
-        sequence.capacity.saturating_mul(row)
-    } else {
-        sequence.key_width
-    }
-}
 
 /// Checks lengths and the body's checksum, and decodes the manifest.
 pub(crate) fn manifest<'a>(bytes: &'a [u8], header: &Header) -> Result<Manifest<'a>, LoadError> {
@@ -73,7 +35,7 @@ pub(crate) fn manifest<'a>(bytes: &'a [u8], header: &Header) -> Result<Manifest<
 }
 
 /// Checks everything else.
-pub(crate) fn contents(model: &Model<'_>) -> Result<Sizes, LoadError> {
+pub(crate) fn contents(model: &Model<'_>) -> Result<(), LoadError> {
     let manifest = model.manifest();
     well_formed(manifest.tables)?;
     well_formed(manifest.fields)?;
@@ -91,14 +53,11 @@ pub(crate) fn contents(model: &Model<'_>) -> Result<Sizes, LoadError> {
     }
     fields(model)?;
     names(model)?;
-    let mut sizes = Sizes::default();
     let mut layer = 0;
     for (index, sequence) in model.sequences().enumerate() {
         self::sequence(model, index, &sequence)?;
-        let unit = model.layer_range(sequence.first_layer, sequence.layers);
         layers(model, sequence.first_layer, sequence.layers, unit_inputs(&sequence), &mut sections)?;
         layer += sequence.layers;
-        add_sequence(&mut sizes, &sequence, unit);
     }
     let head_inputs = head_inputs(model);
     let head_layers = manifest.layers.len().saturating_sub(layer);
@@ -109,8 +68,7 @@ pub(crate) fn contents(model: &Model<'_>) -> Result<Sizes, LoadError> {
     if !model.header().is_later_minor() {
         equal("number of sections", 0, sections.next.into(), manifest.sections.len() as u64)?;
     }
-    add_head(model, head_inputs, layer, head_layers, &mut sizes);
-    Ok(sizes)
+    Ok(())
 }
 
 fn well_formed<R: Record>(records: Records<'_, R>) -> Result<(), LoadError> {
@@ -423,61 +381,4 @@ fn item_bias(model: &Model<'_>, sections: &mut SectionCounter) -> Result<(), Loa
     let rows = table.map_or(0, |table| u64::from(table.rows));
     sections.expect(model, "section of the item bias", 0, bias.values, rows.saturating_mul(4))?;
     finite("item bias", F32s(model.section(bias.values)))
-}
-
-fn add_sequence<'a>(sizes: &mut Sizes, sequence: &Sequence<'_>, unit: impl Iterator<Item = Layer<'a>>) {
-    let (mut widest, mut first, mut macs) = (0, 0, 0_u64);
-    for (index, layer) in unit.enumerate() {
-        widest = widest.max(layer.outputs);
-        let mut inputs = layer.inputs;
-        if index == 0 {
-            first = layer.outputs;
-            inputs = sequence.paired_width;
-        }
-        macs = macs.saturating_add(inputs as u64 * layer.outputs as u64);
-    }
-    if sequence.is_attention() {
-        let query = sequence.paired_width as u64 * first as u64;
-        let behaviour = macs.saturating_add(sequence.key_width as u64);
-        sizes.candidate_macs =
-            sizes.candidate_macs.saturating_add((sequence.capacity as u64).saturating_mul(behaviour) + query);
-    }
-    sizes.unit_block = sizes.unit_block.max(widest.saturating_mul(ROWS));
-    sizes.product_block = sizes.product_block.max(sequence.paired_width.saturating_mul(ROWS));
-    sizes.query = sizes.query.max(first);
-    sizes.pooled = sizes.pooled.max(sequence.key_width);
-    sizes.scratch = sizes.scratch.saturating_add(kept_for_sequence(sequence, first));
-}
-
-fn add_head(model: &Model<'_>, head_inputs: u64, first_layer: usize, count: usize, sizes: &mut Sizes) {
-    let (start, fields) = model.field_range(Group::Candidate);
-    sizes.candidate =
-        model.field_records(start, fields).fold(0, |sum, field| sum.saturating_add(model.width(&field)));
-    let all = model.manifest().fields.iter();
-    sizes.widest_row = all.fold(0, |widest, field| widest.max(model.width(&field)));
-    let user: u64 = model.field_records(0, start).map(|field| model.width(&field) as u64).sum();
-    for (index, layer) in model.layer_range(first_layer, count).enumerate() {
-        sizes.head_widest = sizes.head_widest.max(layer.outputs);
-        let mut inputs = layer.inputs as u64;
-        if index == 0 {
-            sizes.head_first = layer.outputs;
-            inputs = head_inputs.saturating_sub(user);
-        }
-        sizes.candidate_macs =
-            sizes.candidate_macs.saturating_add(inputs.saturating_mul(layer.outputs as u64));
-    }
-    let each_candidate = [
-        sizes.head_first,
-        sizes.widest_row.max(sizes.pooled),
-        sizes.candidate,
-        sizes.head_widest,
-        sizes.head_widest,
-        sizes.query,
-        sizes.pooled,
-        sizes.pooled,
-        sizes.unit_block,
-        sizes.unit_block,
-        sizes.product_block,
-    ];
-    sizes.scratch = each_candidate.into_iter().fold(sizes.scratch, usize::saturating_add);
 }

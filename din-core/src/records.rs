@@ -1,0 +1,87 @@
+//! Lists of fixed-width postcard records, read in place.
+
+use core::marker::PhantomData;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+
+/// A record of the manifest: always the same number of bytes.
+pub trait Record: Serialize + DeserializeOwned + Copy {
+    /// Bytes of its postcard form.
+    const SIZE: usize;
+    /// What it is called in errors.
+    const NAME: &'static str;
+}
+
+/// A list of records, decoded one at a time.
+pub struct Records<'a, R> {
+    bytes: &'a [u8],
+    record: PhantomData<R>,
+}
+
+impl<R> Clone for Records<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Records<'_, R> {}
+
+impl<R> core::fmt::Debug for Records<'_, R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Records({} bytes)", self.bytes.len())
+    }
+}
+
+impl<'a, R: Record> Records<'a, R> {
+    /// Over the concatenated postcard forms of records.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, record: PhantomData }
+    }
+
+    /// Whole records.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len() / R::SIZE
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The record with this index, if there is one and it decodes.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<R> {
+        let start = index.checked_mul(R::SIZE)?;
+        let bytes = self.bytes.get(start..start.checked_add(R::SIZE)?)?;
+        match postcard::take_from_bytes::<R>(bytes) {
+            Ok((record, [])) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Every record, in order.
+    pub fn iter(&self) -> impl Iterator<Item = R> + use<'a, R> {
+        let records = *self;
+        (0..records.len()).map_while(move |index| records.get(index))
+    }
+
+    /// Whether the bytes are whole records that all decode.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        self.bytes.len().is_multiple_of(R::SIZE) && self.iter().count() == self.len()
+    }
+}
+
+impl<R> Serialize for Records<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.bytes)
+    }
+}
+
+impl<'de: 'a, 'a, R> Deserialize<'de> for Records<'a, R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = <&'a [u8]>::deserialize(deserializer)?;
+        Ok(Self { bytes, record: PhantomData })
+    }
+}

@@ -21,7 +21,7 @@
 //! | module | concept |
 //! |---|---|
 //! | [`schema`] | what a model reads: tables, fields, sequences |
-//! | [`weights`] | a model as trained, before folding; what the oracle of `tests/` scores with |
+//! | [`weights`], [`request`] | a model as trained, before folding; what is asked of one |
 //! | [`output`], [`metrics`] | files that are whole or not there; log loss, AUC, GAUC, calibration |
 //! | [`config`], [`blob`] | what a job may say of model and training; folding, quantising, writing |
 //! | [`job`] | the job file: every key is documented on its struct |
@@ -44,6 +44,7 @@ pub mod metrics;
 pub mod network;
 pub mod output;
 pub mod rank;
+pub mod request;
 pub mod schema;
 pub mod training;
 pub mod weights;

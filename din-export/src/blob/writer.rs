@@ -1,7 +1,9 @@
 //! Lays out a blob: header, manifest, sections.
 
 use super::fold::{self, FoldedLayer};
-use super::quantize::{self, Embedding};
+use super::embedding::Embedding;
+use super::integer::IntegerError;
+use super::rows;
 use crate::schema::{BehaviourField, Field, FieldKind, Vocabulary};
 use crate::weights::{AttentionNormalisation, ModelWeights, PoolingWeights, WeightsError};
 use din_core::header::{ALIGNMENT, HEADER_LEN, Header, MINOR};
@@ -27,6 +29,12 @@ pub enum ExportError {
         /// Of the format.
         limit: usize,
     },
+    /// A number that its table's form cannot hold.
+    #[error(transparent)]
+    Overflow(#[from] rows::Overflow),
+    /// The integer path cannot hold the model.
+    #[error(transparent)]
+    Integer(#[from] IntegerError),
     /// A weight is not finite; training would have stopped, so this is an import's.
     #[error("the model does not make a valid blob: {0}")]
     Invalid(#[from] LoadError),
@@ -58,7 +66,7 @@ pub fn write(weights: &ModelWeights, options: &ExportOptions) -> Result<Vec<u8>,
     }
     let item_bias = match &weights.item_bias {
         Some(bias) => {
-            let values = layout.section(quantize::little_endian(&bias.values))?;
+            let values = layout.section(rows::little_endian(&bias.values))?;
             Some(ItemBiasRecord { field: index("item bias field", bias.field)?, values })
         }
         None => None,
@@ -133,11 +141,11 @@ impl Layout {
     fn tables(&mut self, weights: &ModelWeights, embedding: Embedding) -> Result<(), ExportError> {
         for (spec, values) in weights.schema.tables.iter().zip(&weights.tables) {
             let name = self.name(&spec.name)?;
-            let packed = quantize::pack(values, spec.dim, embedding);
+            let packed = rows::pack(&spec.name, values, spec.dim, embedding)?;
             let values = self.section(packed.values)?;
             let scales = match embedding {
-                Embedding::F32 => NONE,
-                Embedding::Int8 => self.section(quantize::little_endian(&packed.scales))?,
+                Embedding::F32 | Embedding::F16 => NONE,
+                Embedding::Int8 | Embedding::Int4 => self.section(rows::little_endian(&packed.scales))?,
             };
             let (vocabulary, first_id, first_row, keys) = match &spec.vocabulary {
                 Vocabulary::Dense { first, first_row, .. } => {
@@ -156,7 +164,7 @@ impl Layout {
                 name,
                 rows: spec.vocabulary.rows() as u32,
                 dim: index(&format!("width of table `{}`", spec.name), spec.dim)?,
-                encoding: embedding.encoding(),
+                encoding: encoding(embedding),
                 values,
                 scales,
                 vocabulary,
@@ -230,12 +238,12 @@ impl Layout {
     }
 
     fn layer(&mut self, layer: &FoldedLayer) -> Result<(), ExportError> {
-        let weight = self.section(quantize::little_endian(&layer.weight))?;
-        let bias = self.section(quantize::little_endian(&layer.bias))?;
+        let weight = self.section(rows::little_endian(&layer.weight))?;
+        let bias = self.section(rows::little_endian(&layer.bias))?;
         let parameters = if layer.parameters.is_empty() {
             NONE
         } else {
-            self.section(quantize::little_endian(&layer.parameters))?
+            self.section(rows::little_endian(&layer.parameters))?
         };
         self.layers.push(LayerRecord {
             inputs: layer.inputs as u32,
@@ -317,4 +325,11 @@ impl Layout {
 
 fn encode<R: Record>(records: &[R]) -> Vec<u8> {
     records.iter().flat_map(|record| postcard::to_stdvec(record).expect("a plain record encodes")).collect()
+}
+
+fn encoding(embedding: Embedding) -> manifest::RowEncoding {
+    match embedding {
+        Embedding::F32 => manifest::RowEncoding::F32,
+        _ => manifest::RowEncoding::Int8,
+    }
 }

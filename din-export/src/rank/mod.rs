@@ -8,7 +8,8 @@
 
 pub mod request;
 
-pub use request::{Request, RequestError};
+pub use crate::request::Request;
+pub use request::RequestError;
 
 use din_core::{Behaviours, Model, Ranker, ScoreError, User};
 use serde::Serialize;

@@ -28,7 +28,9 @@
 //! | [`import`], [`data`] | models as safetensors and TOML, in and out; CSV and Parquet to a [`data::dataset::Dataset`] |
 //! | [`network`] | forward and backward |
 //! | [`training`] | epochs, optimisers, regularisation |
+//! | [`scoring`] | a request scored along the path of its blob |
 //! | [`evaluation`], [`rank`], [`inspect`] | a blob measured, asked, described: all through din-core |
+//! | [`tradeoff`] | numeric paths and row forms against a budget |
 //! | [`demo`] | four models compared on the data that ship |
 #![deny(unsafe_code)]
 
@@ -46,5 +48,7 @@ pub mod output;
 pub mod rank;
 pub mod request;
 pub mod schema;
+pub mod scoring;
+pub mod tradeoff;
 pub mod training;
 pub mod weights;

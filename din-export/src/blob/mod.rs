@@ -6,7 +6,7 @@
 //! | [`embedding`], [`half`], [`rows`] | the form of each embedding table; rows packed, and what that loses |
 //! | [`forward`], [`calibration`] | the network in f64, and how large its numbers get |
 //! | [`integer`] | the network in integers |
-//! | [`writer`] | everything laid out |
+//! | [`options`], [`writer`] | everything laid out |
 
 pub mod calibration;
 pub mod embedding;
@@ -14,8 +14,10 @@ pub mod fold;
 pub mod forward;
 pub mod half;
 pub mod integer;
+pub mod options;
 pub mod rows;
 pub mod writer;
 
 pub use embedding::{Embedding, Embeddings};
-pub use writer::{ExportError, ExportOptions, attach_signature, write};
+pub use options::{ExportOptions, NumericPath};
+pub use writer::{ExportError, TableError, attach_signature, row_errors, write};

@@ -95,7 +95,9 @@ fn a_trained_folder_evaluates_exports_inspects_and_ranks() {
     let trained = succeed(&["--json", "train", "job.toml", "-o", "model"]);
     let evaluated = succeed(&["--json", "eval", "model/model.din", "job.toml"]);
     assert_eq!(trained["test"]["log_loss"], evaluated["log_loss"]);
-    let exported = succeed(&["--json", "export", "model", "--embedding", "int8", "-o", "small.din"]);
+    let mut exported = succeed(&["--json", "export", "model", "--embedding", "int8", "-o", "small.din"]);
+    let lost = exported.as_object_mut().unwrap().remove("row_errors").unwrap();
+    assert!(lost[0]["max"].as_f64().unwrap() > 0.0 && lost[0]["table"] == "item", "{lost}");
     assert_eq!(succeed(&["--json", "inspect", "small.din"]), exported);
     let request = r#"{"context": {"hour": 3}, "candidates": [{"item": 5}, {"item": 6}, {"item": 99}]}"#;
     std::fs::write(path.join("requests.jsonl"), request).unwrap();

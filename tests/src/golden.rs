@@ -68,7 +68,7 @@ impl Golden {
                 paper.clone(),
                 ExportOptions { model_id: 7, model_version: 3, ..ExportOptions::default() },
             ),
-            golden("paper-int8", paper, int8),
+            golden("paper-int8", paper, int8.clone()),
             golden("everything", everything.clone(), ExportOptions::default()),
             Self {
                 signature: b"0123456789abcdef-signed",

@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// Requests drawn where there are no others.
-pub const RANDOM_REQUESTS: usize = 192;
+pub const RANDOM_REQUESTS: usize = 512;
 
 /// Inputs of the widest layer whose second moments are kept; wider ones are rounded without them.
 const WIDEST_MOMENTS: usize = 768;

@@ -172,6 +172,18 @@ fn base_reach(query: Option<&Input>) -> f64 {
     query.map_or(32_767.0, |q| 32_765.0 - (127.0 * q.limit as f64 / 256.0).ceil())
 }
 
+/// The largest real magnitude of each folded input of a part.
+fn widest_inputs(shape: &PartShape) -> Vec<f64> {
+    let real = |input: &Input| input.unit() * input.limit as f64;
+    match shape {
+        PartShape::Dense { inputs } => inputs.iter().map(real).collect(),
+        PartShape::Pair { keys, query } => {
+            let products = keys.iter().zip(query).map(|(key, q)| real(key) * real(q));
+            keys.iter().map(real).chain(products).collect()
+        }
+    }
+}
+
 /// The grids of a part's folded rows for one step.
 fn grids(shape: &PartShape, step: f64) -> Vec<Grid> {
     match shape {
@@ -219,8 +231,8 @@ pub fn layer(
         }
     }
     let bound = weights.iter().map(|weights| {
-        let rows = shape.parts.iter().flat_map(|part| grids(part, 1.0));
-        weights.iter().zip(rows).map(|(weight, grid)| weight.abs() / grid.step * WIDEST as f64).sum::<f64>()
+        let inputs = shape.parts.iter().flat_map(widest_inputs);
+        weights.iter().zip(inputs).map(|(weight, input)| weight.abs() * input).sum::<f64>()
     });
     Err(IntegerError::Sums {
         layer: shape.name.clone(),
@@ -288,6 +300,14 @@ fn attempt(
             PartShape::Pair { keys, query } => (keys.len(), query.len(), Some(vec![0; keys.len() * outputs])),
         };
         parts.push(IntegerPart { inputs, weight: vec![0; weight * outputs], base, multipliers, shift: own });
+    }
+    // What rounding cannot mend is found out before it.
+    for (o, weights) in weights.iter().enumerate() {
+        let units = shape.parts.iter().flat_map(widest_inputs);
+        let sum: f64 = weights.iter().zip(units).map(|(weight, input)| weight.abs() * input).sum();
+        if (sum + f64::from(folded.bias[o]).abs() * shape.target.scale) * 2.0_f64.powi(target) > 1.1 * BOUND {
+            return Err(Refused::Sum);
+        }
     }
     let mut addend = Vec::new();
     for (o, weights) in weights.iter().enumerate() {

@@ -6,6 +6,7 @@
 //! | [`rounding`] | weights to integers, each error made good by the weights that follow |
 //! | [`dense`] | a layer: its parts, multipliers and shifts, the bounds of its sums |
 //! | [`activation`] | the parameters of Dice and PReLU |
+//! | [`packing`] | weights and parameters in the order in which the device reads them |
 //! | [`pooling`] | attention limits, shifts of the interest vector and the product |
 //!
 //! Real values are integers times a power of two, `x 2^-f`. Every sum stays below 2^31 whatever the ids: scales give way
@@ -14,8 +15,7 @@
 pub mod activation;
 pub mod dense;
 pub mod inputs;
-#[cfg(test)]
-mod interpreter;
+pub mod packing;
 pub mod pooling;
 pub mod rounding;
 

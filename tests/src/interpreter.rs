@@ -1,16 +1,15 @@
 //! The integer path in plain i64, straight from its specification: no sum may leave 32 bits.
 
-use super::dense::{IntegerLayer, IntegerPart};
-use super::{IntegerModel, quantize};
-use crate::blob::calibration::{Ranges, random_requests};
-use crate::blob::embedding::{Embedding, Embeddings};
-use crate::blob::forward::{Network, sigmoid};
-use crate::blob::rows::{self, PackedRows};
-use crate::request::Request;
-use crate::schema::{Field, FieldKind};
-use crate::weights::{AttentionNormalisation, ModelWeights, PoolingWeights};
 use din_core::manifest::Activation;
 use din_core::{Transform, Value};
+use din_export::blob::calibration::Ranges;
+use din_export::blob::forward::{Network, sigmoid};
+use din_export::blob::integer::{IntegerLayer, IntegerModel, IntegerPart, quantize};
+use din_export::blob::rows::{self, PackedRows};
+use din_export::blob::{Embedding, Embeddings};
+use din_export::request::Request;
+use din_export::schema::{Field, FieldKind};
+use din_export::weights::{AttentionNormalisation, ModelWeights, PoolingWeights};
 
 fn fits(x: i64) -> i64 {
     assert!(i32::try_from(x).is_ok(), "{x} leaves 32 bits");
@@ -241,39 +240,27 @@ fn activate(layer: &IntegerLayer, o: usize, z: i64) -> i64 {
     }
 }
 
-/// The largest difference of scores between the integer form and f64, and how many scores were compared.
-pub fn largest_error(
+/// The scores of some requests by the integer form of a model, calibrated on others (on random ones without any).
+///
+/// # Panics
+/// If the model has no integer form, or a sum leaves 32 bits.
+#[must_use]
+pub fn scores(
     weights: &ModelWeights,
     embeddings: &Embeddings,
     calibrate: &[Request],
     requests: &[Request],
-) -> (f64, usize) {
+) -> Vec<Vec<f64>> {
     let network = Network::new(weights);
     let ranges = Ranges::measure(&network, calibrate);
     let tables = weights.schema.tables.iter().zip(&weights.tables);
     let packed: Vec<PackedRows> = tables
-        .map(|(spec, values)| rows::pack(&spec.name, values, spec.dim, embeddings.of(&spec.name)).unwrap())
+        .map(|(spec, values)| {
+            rows::pack(&spec.name, values, spec.dim, embeddings.of(&spec.name)).expect("rows that fit their form")
+        })
         .collect();
-    let model = quantize(&network, &packed, embeddings, &ranges).unwrap();
+    let model = quantize(&network, &packed, embeddings, &ranges).expect("the model has an integer form");
     let interpreter = Interpreter { weights, model: &model, packed: &packed, embeddings };
-    let (mut largest, mut count) = (0.0_f64, 0);
-    for request in requests {
-        for (truth, found) in network.logits(request, &mut ()).iter().zip(interpreter.logits(request)) {
-            largest = largest.max((sigmoid(*truth) - sigmoid(found as f64 / 65_536.0)).abs());
-            count += 1;
-        }
-    }
-    (largest, count)
-}
-
-#[test]
-fn the_reference_in_integers_is_close_to_f64() {
-    let description = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/edge-profile/import.toml");
-    let weights = crate::import::load(&description).unwrap();
-    let requests = random_requests(&weights, 40);
-    for (embedding, bound) in [(Embedding::F32, 0.004), (Embedding::Int8, 0.01)] {
-        let (error, count) = largest_error(&weights, &embedding.into(), &[], &requests);
-        println!("{}: largest error {error:.5} over {count} scores", embedding.name());
-        assert!(count > 100 && error < bound, "{embedding:?}: {error}");
-    }
+    let score = |logit: i64| sigmoid(logit as f64 / 65_536.0);
+    requests.iter().map(|request| interpreter.logits(request).into_iter().map(score).collect()).collect()
 }

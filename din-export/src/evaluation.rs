@@ -3,10 +3,10 @@
 use crate::data::dataset::{Dataset, FieldColumn, Histories};
 use crate::job::nearest::Suggestion;
 use crate::metrics::Metrics;
-use crate::schema::{Field, FieldKind, Schema, Vocabulary};
-use din_core::manifest::VocabularyKind;
 use crate::request::Request;
+use crate::schema::{Field, FieldKind, Schema, Vocabulary};
 use crate::scoring::Scorer;
+use din_core::manifest::VocabularyKind;
 use din_core::{Group, LoadError, Model, ScoreError, Value};
 use rayon::prelude::*;
 use serde::Serialize;

@@ -180,7 +180,9 @@ pub fn search(
             let blob = match write(path, embedding.clone()) {
                 Ok(blob) => blob,
                 // f16 too narrow, or integers: the others may do.
-                Err(error @ (ExportError::Overflow(_) | ExportError::Integer(_) | ExportError::Unwritable)) => {
+                Err(
+                    error @ (ExportError::Overflow(_) | ExportError::Integer(_) | ExportError::Unwritable),
+                ) => {
                     on_progress(&format!("{} with {} rows: {error}", path.name(), embedding.describe()));
                     continue;
                 }
@@ -303,7 +305,8 @@ impl fmt::Display for Tradeoff {
             let Some(figures) = &choice.figures else {
                 return writeln!(f, " does not fit");
             };
-            let figure = |figure: Option<f64>| figure.map_or_else(|| "none".to_owned(), |x| format!("{x:.5}"));
+            let figure =
+                |figure: Option<f64>| figure.map_or_else(|| "none".to_owned(), |x| format!("{x:.5}"));
             writeln!(
                 f,
                 " {:>9.5} {:>8} {:>8} {:>9.6} {:>6.3} %{mark}",
@@ -317,7 +320,10 @@ impl fmt::Display for Tradeoff {
         for (index, choice) in self.choices.iter().enumerate() {
             row(f, choice, if index == self.chosen { "  <- chosen" } else { "" })?;
         }
-        writeln!(f, "change: largest difference of a score to f32; flipped: pairs of one user in another order than f32's")?;
+        writeln!(
+            f,
+            "change: largest difference of a score to f32; flipped: pairs of one user in another order than f32's"
+        )?;
         row(f, &self.reference, "  (reference)")
     }
 }

@@ -183,13 +183,20 @@ impl Interpreter<'_> {
                         vector.push(0);
                         continue;
                     };
-                    let raw = (f64::from(*raw) * 65_536.0 + 0.5).floor().clamp(-2_147_483_648.0, 2_147_483_647.0);
+                    let raw =
+                        (f64::from(*raw) * 65_536.0 + 0.5).floor().clamp(-2_147_483_648.0, 2_147_483_647.0);
                     let t = match normaliser.transform {
                         Transform::Identity => raw,
-                        Transform::Log1p => (raw.signum() * (raw.abs() / 65_536.0).ln_1p() * 65_536.0).round(),
+                        Transform::Log1p => {
+                            (raw.signum() * (raw.abs() / 65_536.0).ln_1p() * 65_536.0).round()
+                        }
                     };
                     let product = (t as i64 - i64::from(own.mean)) * i64::from(own.multiplier);
-                    let x = if own.shift == 0 { product } else { (product + (1 << (own.shift - 1))) >> own.shift };
+                    let x = if own.shift == 0 {
+                        product
+                    } else {
+                        (product + (1 << (own.shift - 1))) >> own.shift
+                    };
                     vector.push(x.clamp(-i64::from(own.limit), own.limit.into()));
                 }
             }
@@ -231,7 +238,8 @@ fn activate(layer: &IntegerLayer, o: usize, z: i64) -> i64 {
         Activation::PRelu if z >= 0 => z,
         Activation::PRelu => sat16(rshift(z * i64::from(parameters.alpha[o]), 13)),
         Activation::Dice => {
-            let argument = fits(z * i64::from(parameters.a[o]) + i64::from(parameters.b[o])) >> parameters.e[o];
+            let argument =
+                fits(z * i64::from(parameters.a[o]) + i64::from(parameters.b[o])) >> parameters.e[o];
             let p = sigmoid_q15(sat16(argument));
             let alpha = i64::from(parameters.alpha[o]);
             sat16(rshift(z * (alpha + rshift((8192 - alpha) * p, 15)), 13))
@@ -256,7 +264,8 @@ pub fn scores(
     let tables = weights.schema.tables.iter().zip(&weights.tables);
     let packed: Vec<PackedRows> = tables
         .map(|(spec, values)| {
-            rows::pack(&spec.name, values, spec.dim, embeddings.of(&spec.name)).expect("rows that fit their form")
+            rows::pack(&spec.name, values, spec.dim, embeddings.of(&spec.name))
+                .expect("rows that fit their form")
         })
         .collect();
     let model = quantize(&network, &packed, embeddings, &ranges).expect("the model has an integer form");

@@ -30,10 +30,15 @@ fn the_reference_in_integers_is_close_to_its_f64_scores() {
         default: Embedding::Int8,
         tables: BTreeMap::from([("category".to_owned(), Embedding::F16)]),
     };
-    let choices =
-        [(Embedding::F32.into(), 0.004), (mixed, 0.004), (Embedding::Int8.into(), 0.008), (Embedding::Int4.into(), 0.1)];
+    let choices = [
+        (Embedding::F32.into(), 0.004),
+        (mixed, 0.004),
+        (Embedding::Int8.into(), 0.008),
+        (Embedding::Int4.into(), 0.1),
+    ];
     for (embeddings, bound) in choices {
-        let (largest, mean) = differences(&interpreter::scores(&weights, &embeddings, &[], &requests), &truth);
+        let (largest, mean) =
+            differences(&interpreter::scores(&weights, &embeddings, &[], &requests), &truth);
         println!("{}: largest {largest:.2e}, mean {mean:.2e}", embeddings.describe());
         assert!(largest < bound, "{}: {largest}", embeddings.describe());
     }

@@ -153,7 +153,11 @@ pub fn random_requests(weights: &ModelWeights, count: usize) -> Vec<Request> {
             let pool: Vec<Vec<Value>> = (0..6).map(|_| values(schema, &fields, random)).collect();
             let length = random.random_range(0..=sequence.capacity.min(200));
             let history = (0..length).map(|_| {
-                if few { pool[random.random_range(0..pool.len())].clone() } else { values(schema, &fields, random) }
+                if few {
+                    pool[random.random_range(0..pool.len())].clone()
+                } else {
+                    values(schema, &fields, random)
+                }
             });
             let history: Vec<Vec<Value>> = history.collect();
             // Candidates that the user knows: their behaviours are what the unit must recognise.

@@ -40,7 +40,9 @@ impl FromStr for Embedding {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|embedding| embedding.name() == text);
-        found.ok_or_else(|| format!("`{text}` is no form of embedding rows; there are f32, f16, int8 and int4"))
+        found.ok_or_else(|| {
+            format!("`{text}` is no form of embedding rows; there are f32, f16, int8 and int4")
+        })
     }
 }
 

@@ -143,9 +143,7 @@ impl<'w> Network<'w> {
     ) -> (Vec<f64>, Vec<f64>) {
         let width = self.weights.schema.key_width(&self.weights.schema.sequences[sequence]);
         let sum = |weight: &dyn Fn(usize) -> f64| -> Vec<f64> {
-            (0..width)
-                .map(|d| keys.iter().enumerate().map(|(t, key)| weight(t) * key[d]).sum())
-                .collect()
+            (0..width).map(|d| keys.iter().enumerate().map(|(t, key)| weight(t) * key[d]).sum()).collect()
         };
         let normalisation = match &self.weights.pooling[sequence] {
             PoolingWeights::Sum => return (Vec::new(), sum(&|_| 1.0)),

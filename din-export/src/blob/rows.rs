@@ -17,7 +17,9 @@ use serde::Serialize;
 
 /// A number that its form cannot hold.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("table `{table}`, row {row}: {value} is beyond f16, whose largest number is 65504; store the table as f32 or int8")]
+#[error(
+    "table `{table}`, row {row}: {value} is beyond f16, whose largest number is 65504; store the table as f32 or int8"
+)]
 pub struct Overflow {
     /// Of the table.
     pub table: String,
@@ -65,11 +67,9 @@ impl PackedRows {
 /// [`Overflow`] for f16 alone.
 pub fn pack(table: &str, values: &[f32], dim: usize, embedding: Embedding) -> Result<PackedRows, Overflow> {
     match embedding {
-        Embedding::F32 => Ok(PackedRows {
-            values: little_endian(values),
-            scales: Vec::new(),
-            stands_for: values.to_vec(),
-        }),
+        Embedding::F32 => {
+            Ok(PackedRows { values: little_endian(values), scales: Vec::new(), stands_for: values.to_vec() })
+        }
         Embedding::F16 => {
             let bits = values.iter().enumerate().map(|(index, &value)| {
                 half(value).ok_or_else(|| Overflow { table: table.to_owned(), row: index / dim, value })
@@ -104,7 +104,9 @@ pub fn quantized(packed: &PackedRows, dim: usize, embedding: Embedding) -> Vec<i
             .values
             .chunks_exact(dim.div_ceil(2).max(1))
             .flat_map(|row| {
-                row.iter().flat_map(|byte| [(byte << 4).cast_signed() >> 4, byte.cast_signed() >> 4]).take(dim)
+                row.iter()
+                    .flat_map(|byte| [(byte << 4).cast_signed() >> 4, byte.cast_signed() >> 4])
+                    .take(dim)
             })
             .collect(),
         _ => packed.values.iter().map(|byte| byte.cast_signed()).collect(),
@@ -172,7 +174,9 @@ fn int4_scale(row: &[f32]) -> f32 {
         for scale in [scale, refined].into_iter().filter(|scale| scale.is_normal()) {
             let error: f64 = row
                 .iter()
-                .map(|value| (f64::from(*value) - f64::from(round(*value, scale, 7)) * f64::from(scale)).powi(2))
+                .map(|value| {
+                    (f64::from(*value) - f64::from(round(*value, scale, 7)) * f64::from(scale)).powi(2)
+                })
                 .sum();
             if error < best.0 {
                 best = (error, scale);

@@ -1,7 +1,7 @@
 //! Lays out a blob: header, manifest, sections.
 
-use super::fold::{self, FoldedLayer};
 use super::embedding::{Embedding, Embeddings};
+use super::fold::{self, FoldedLayer};
 use super::integer::IntegerError;
 use super::options::{ExportOptions, NumericPath};
 use super::rows;
@@ -32,7 +32,9 @@ pub enum ExportError {
         limit: usize,
     },
     /// A form was chosen for a table that there is not.
-    #[error("a form of embedding rows was chosen for table `{name}`, which the model does not have; it has {tables}")]
+    #[error(
+        "a form of embedding rows was chosen for table `{name}`, which the model does not have; it has {tables}"
+    )]
     UnknownTable {
         /// What was found.
         name: String,

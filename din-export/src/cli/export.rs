@@ -49,7 +49,7 @@ pub struct BlobArguments {
     #[arg(long, value_name = "SIZE", requires = "calibrate", conflicts_with_all = ["path", "embedding"])]
     budget: Option<Size>,
     /// With --budget: refuse a blob that loses more AUC than this on the validation split
-    #[arg(long, value_name = "X", requires = "budget")]
+    #[arg(long, value_name = "X", requires = "budget", allow_negative_numbers = true)]
     max_auc_loss: Option<f64>,
 }
 
@@ -128,18 +128,18 @@ impl BlobArguments {
         } else if let Some(file) = &self.requests {
             options.requests = requests(file, weights)?;
         } else if options.path == NumericPath::Integer {
-            eprintln!("calibrating on random requests; --calibrate JOB or --requests FILE gives the ranges that occur");
+            eprintln!(
+                "calibrating on random requests; --calibrate JOB or --requests FILE gives the ranges that occur"
+            );
         }
         if let (Some(budget), Some(dataset)) = (self.budget, &dataset) {
             let progress = Progress::new();
             let tradeoff =
                 tradeoff::search(weights, dataset, &options, budget.0, &mut |step| progress.begin(step))?;
             drop(progress);
-            if let Some(allowed) = self.max_auc_loss {
-                if let Err(error) = tradeoff.check(allowed) {
-                    eprint!("{tradeoff}");
-                    return Err(error.into());
-                }
+            if let Some(Err(error)) = self.max_auc_loss.map(|allowed| tradeoff.check(allowed)) {
+                eprint!("{tradeoff}");
+                return Err(error.into());
             }
             output::write(&self.output, &tradeoff.blob)?;
             let text = format!("{tradeoff}{}: {} bytes\n", self.output.display(), tradeoff.blob.len());
@@ -179,11 +179,12 @@ impl BlobArguments {
 fn requests(file: &Path, weights: &ModelWeights) -> Result<Vec<Request>, Box<dyn Error + Send + Sync>> {
     let bytes = blob::write(weights, &ExportOptions::default())?;
     let model = load_model(file, &bytes)?;
-    let text = String::from_utf8(read(file)?)
-        .map_err(|error| format!("{}: not UTF-8: {error}", file.display()))?;
+    let text =
+        String::from_utf8(read(file)?).map_err(|error| format!("{}: not UTF-8: {error}", file.display()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let requests = lines.map(|(index, line)| {
-        Request::parse(line, &model).map_err(|error| format!("{}, line {}: {error}", file.display(), index + 1))
+        Request::parse(line, &model)
+            .map_err(|error| format!("{}, line {}: {error}", file.display(), index + 1))
     });
     let requests = requests.collect::<Result<Vec<_>, _>>()?;
     if requests.is_empty() {

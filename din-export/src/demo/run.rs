@@ -6,10 +6,10 @@ use crate::data::dataset::Dataset;
 use crate::evaluation::{EvaluationError, RawSamples, evaluate};
 use crate::job::Job;
 use crate::metrics::Metrics;
-use crate::training::{self, EpochReport, Event, TrainingError, train};
-use crate::weights::ModelWeights;
 use crate::request::Request;
 use crate::scoring::Scorer;
+use crate::training::{self, EpochReport, Event, TrainingError, train};
+use crate::weights::ModelWeights;
 use din_core::Model;
 use serde::Serialize;
 use std::time::Instant;
@@ -178,7 +178,11 @@ fn figures(
 pub fn export(job: &Job, weights: &ModelWeights, embedding: Embedding) -> Result<Vec<u8>, ExportError> {
     blob::write(
         weights,
-        &ExportOptions { embedding: embedding.into(), model_version: job.export.version, ..ExportOptions::default() },
+        &ExportOptions {
+            embedding: embedding.into(),
+            model_version: job.export.version,
+            ..ExportOptions::default()
+        },
     )
 }
 

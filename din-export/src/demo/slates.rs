@@ -103,8 +103,7 @@ fn rank(
     let mut candidates = Vec::new();
     for ((sample, values), scored) in samples.iter().zip(&request.candidates).zip(scored) {
         let mut looked_at = Vec::new();
-        for ((sequence, weights), history) in
-            model.sequences().zip(&scored.attention).zip(&request.histories)
+        for ((sequence, weights), history) in model.sequences().zip(&scored.attention).zip(&request.histories)
         {
             let names: Vec<&str> = model.behaviour_fields(&sequence).map(|field| field.name).collect();
             let history: Vec<&[Value]> = history.chunks_exact(names.len()).collect();

@@ -23,7 +23,9 @@ pub struct Parameters {
 pub fn parameters(layer: &FoldedLayer, fraction: i32) -> Parameters {
     let run = |index: usize| layer.parameters.iter().skip(index * layer.outputs).take(layer.outputs);
     match layer.activation {
-        Activation::PRelu => Parameters { alpha: run(0).map(|x| alpha(*x)).collect(), ..Parameters::default() },
+        Activation::PRelu => {
+            Parameters { alpha: run(0).map(|x| alpha(*x)).collect(), ..Parameters::default() }
+        }
         Activation::Dice => {
             let mut parameters =
                 Parameters { alpha: run(2).map(|x| alpha(*x)).collect(), ..Parameters::default() };

@@ -143,7 +143,8 @@ pub fn fraction_for(largest: f64) -> i32 {
 fn finest_step(shape: &PartShape, weight: impl Fn(usize) -> f64, slack: f64) -> f64 {
     match shape {
         PartShape::Dense { inputs } => {
-            let scaled = || inputs.iter().enumerate().map(|(d, input)| (weight(d).abs() * input.unit(), *input));
+            let scaled =
+                || inputs.iter().enumerate().map(|(d, input)| (weight(d).abs() * input.unit(), *input));
             let largest = scaled().map(|(weight, _)| weight / 127.0).fold(0.0, f64::max);
             let sum: f64 = scaled().map(|(weight, input)| weight * input.limit as f64).sum();
             largest.max(sum / BOUND) * slack
@@ -191,14 +192,14 @@ fn grids(shape: &PartShape, step: f64) -> Vec<Grid> {
             inputs.iter().map(|input| Grid { step: step / input.unit(), largest: 127.0 }).collect()
         }
         PartShape::Pair { keys, query } => {
-            let base = keys.iter().enumerate().map(|(d, key)| Grid {
-                step: step / key.unit(),
-                largest: base_reach(query.get(d)).max(0.0),
-            });
-            let products = keys.iter().zip(query).map(|(key, q)| Grid {
-                step: step / 256.0 / (key.unit() * q.unit()),
-                largest: 127.0,
-            });
+            let base = keys
+                .iter()
+                .enumerate()
+                .map(|(d, key)| Grid { step: step / key.unit(), largest: base_reach(query.get(d)).max(0.0) });
+            let products = keys
+                .iter()
+                .zip(query)
+                .map(|(key, q)| Grid { step: step / 256.0 / (key.unit() * q.unit()), largest: 127.0 });
             base.chain(products).collect()
         }
     }

@@ -53,7 +53,8 @@ fn fraction(largest: f64, reach: f64) -> i32 {
 /// Chooses fraction, shift and multipliers of a table.
 #[must_use]
 pub fn table(packed: &PackedRows, dim: usize, embedding: Embedding, reach: f64) -> IntegerTable {
-    let largest = packed.stands_for.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs())));
+    let largest =
+        packed.stands_for.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs())));
     let fraction = fraction(largest, reach);
     let unit = 2.0_f64.powi(fraction);
     let mut table = IntegerTable { fraction: fraction as i8, shift: 0, limit: 1, multipliers: Vec::new() };
@@ -64,14 +65,17 @@ pub fn table(packed: &PackedRows, dim: usize, embedding: Embedding, reach: f64) 
     // Scales of rows that are all zero mean nothing, and could be the largest.
     let rows = packed.stands_for.chunks_exact(dim.max(1)).zip(&packed.scales);
     let scales: Vec<f64> = rows
-        .map(|(row, scale)| if row.iter().all(|value| *value == 0.0) { 0.0 } else { f64::from(*scale) * unit })
+        .map(
+            |(row, scale)| if row.iter().all(|value| *value == 0.0) { 0.0 } else { f64::from(*scale) * unit },
+        )
         .collect();
     let widest = scales.iter().copied().fold(0.0, f64::max);
     while table.shift < 20 && widest * 2.0_f64.powi(i32::from(table.shift) + 1) < 65_535.0 {
         table.shift += 1;
     }
     let steps = 2.0_f64.powi(i32::from(table.shift));
-    table.multipliers = scales.iter().map(|scale| (scale * steps).round().clamp(1.0, 65_535.0) as u16).collect();
+    table.multipliers =
+        scales.iter().map(|scale| (scale * steps).round().clamp(1.0, 65_535.0) as u16).collect();
     // The multiplier's own rounding may carry the largest number over.
     table.limit = limit((largest * unit).round() + 1.0, reach);
     table

@@ -151,8 +151,7 @@ pub fn quantize(
         units.push(match &network.weights.pooling[index] {
             PoolingWeights::Attention { normalisation, .. } => {
                 let name = format!("unit of sequence `{}`", sequence.name);
-                let parts =
-                    vec![PartShape::Dense { inputs: query.clone() }, PartShape::pair(&keys, &query)];
+                let parts = vec![PartShape::Dense { inputs: query.clone() }, PartShape::pair(&keys, &query)];
                 // 1 / sqrt(D) of the softmax, folded into the last layer
                 let last_scale = match normalisation {
                     AttentionNormalisation::None => 1.0,

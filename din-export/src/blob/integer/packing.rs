@@ -20,8 +20,7 @@ pub fn quads(weight: &[i8], outputs: usize) -> Vec<u8> {
 #[must_use]
 pub fn pairs(weight: &[i16], outputs: usize) -> Vec<u8> {
     let inputs = weight.len() / outputs.max(1);
-    let at =
-        |input: usize, output: usize| if input < inputs { weight[input * outputs + output] } else { 0 };
+    let at = |input: usize, output: usize| if input < inputs { weight[input * outputs + output] } else { 0 };
     (0..inputs.div_ceil(2))
         .flat_map(|pair| (0..outputs).map(move |output| (pair * 2, output)))
         .flat_map(|(d, output)| [at(d, output), at(d + 1, output)])

@@ -87,7 +87,8 @@ impl Shifts {
     #[must_use]
     pub fn product_inputs(&self, pooling: &PoolingWeights, keys: &[Input], query: &[Input]) -> Vec<Input> {
         let pooled = self.pooled_inputs(pooling, keys);
-        let fraction = |pooled: &Input, q: &Input| pooled.fraction + q.fraction - i32::from(self.product_shift);
+        let fraction =
+            |pooled: &Input, q: &Input| pooled.fraction + q.fraction - i32::from(self.product_shift);
         let inputs = pooled.iter().zip(query);
         inputs.map(|(pooled, q)| Input { fraction: fraction(pooled, q), limit: WIDEST }).collect()
     }

@@ -52,7 +52,8 @@ impl Coupling {
             for i in (0..=j).rev() {
                 let known: f64 = (j + 1..n).map(|k| factor[i * n + k] * factor[j * n + k]).sum();
                 let rest = damped(i, j) - known;
-                factor[i * n + j] = if i == j { rest.max(1e-12 * mean).sqrt() } else { rest / factor[j * n + j] };
+                factor[i * n + j] =
+                    if i == j { rest.max(1e-12 * mean).sqrt() } else { rest / factor[j * n + j] };
             }
         }
         Self { order, factor }
@@ -126,7 +127,8 @@ mod tests {
     fn the_bias_makes_good_what_the_mean_input_loses() {
         let inputs = [[2.0, 0.0, 0.0]; 9];
         let grids = [Grid { step: 1.0, largest: 127.0 }; 3];
-        let (rounded, bias) = Coupling::new(&moments(&inputs), vec![0, 1, 2]).round(&[0.4, 0.0, 0.0], 1.0, &grids);
+        let (rounded, bias) =
+            Coupling::new(&moments(&inputs), vec![0, 1, 2]).round(&[0.4, 0.0, 0.0], 1.0, &grids);
         assert_eq!(rounded, [0, 0, 0]);
         assert!((bias - 1.8).abs() < 0.05, "{bias}");
     }

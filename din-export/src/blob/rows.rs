@@ -149,7 +149,10 @@ fn same_magnitude(row: &[f32], largest: i8) -> Option<f32> {
     }
     let power = if largest == 7 { 4.0 } else { 64.0 };
     let scale = magnitude / power;
-    (scale.is_normal() && row.iter().all(|value| value.abs() == magnitude || *value == 0.0)).then_some(scale)
+    let is_one = row.iter().all(|value| value.abs() == magnitude || *value == 0.0);
+    // int8: the usual scale, where it happens to come out even.
+    let is_exact = largest == 127 && magnitude / 127.0 * 127.0 == magnitude;
+    (scale.is_normal() && is_one && !is_exact).then_some(scale)
 }
 
 /// The scale that maps a row's largest magnitude to 127.

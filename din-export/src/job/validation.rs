@@ -55,7 +55,7 @@ impl Job {
                     .refuse(format!("tables.{name}"), "is used by no field; name it in one or remove it");
             }
         }
-        for name in self.export.tables.keys().filter(|name| !self.tables.contains_key(*name)) {
+        if let Some(name) = self.export.tables.keys().find(|name| !self.tables.contains_key(*name)) {
             return Err(JobError::UnknownName {
                 file: self.file.clone(),
                 key: format!("export.tables.{name}"),

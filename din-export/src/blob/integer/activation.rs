@@ -1,4 +1,4 @@
-//! The parameters of Dice and PReLU in integers.
+//! The parameters of Dice and `PReLU` in integers.
 
 use crate::blob::fold::FoldedLayer;
 use din_core::manifest::Activation;
@@ -12,7 +12,7 @@ pub struct Parameters {
     pub b: Vec<i32>,
     /// Dice.
     pub a: Vec<i16>,
-    /// Dice and PReLU: Q2.13.
+    /// Dice and `PReLU`: Q2.13.
     pub alpha: Vec<i16>,
     /// Dice: 0 to 30.
     pub e: Vec<u8>,
@@ -65,7 +65,7 @@ fn dice(a: f64, b: f64, fraction: i32) -> (i16, i32, u8) {
     let rounding = if e > 0 { 1 << (e - 1) } else { 0 };
     let a = (a * unit).round().clamp(-32_767.0, 32_767.0) as i16;
     let widest = 2.0_f64.powi(30) - 1.0;
-    ((a), (b * unit).round().clamp(-widest, widest) as i32 + rounding, e as u8)
+    (a, (b * unit).round().clamp(-widest, widest) as i32 + rounding, e as u8)
 }
 
 #[cfg(test)]

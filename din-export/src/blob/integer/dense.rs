@@ -331,8 +331,8 @@ fn attempt(
         }
         addend.push(own as i32);
     }
-    for o in 0..outputs {
-        let mut sum = i64::from(addend[o]).abs();
+    for (o, addend) in addend.iter().enumerate() {
+        let mut sum = i64::from(*addend).abs();
         for (part, shape) in parts.iter().zip(&shape.parts) {
             let bound = accumulator_bound(part, shape, outputs, o);
             if bound + (1 << part.shift) >= i64::from(i32::MAX) {

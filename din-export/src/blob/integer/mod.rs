@@ -5,7 +5,7 @@
 //! | [`inputs`] | tables and numeric fields: what an integer input is worth |
 //! | [`rounding`] | weights to integers, each error made good by the weights that follow |
 //! | [`dense`] | a layer: its parts, multipliers and shifts, the bounds of its sums |
-//! | [`activation`] | the parameters of Dice and PReLU |
+//! | [`activation`] | the parameters of Dice and `PReLU` |
 //! | [`packing`] | weights and parameters in the order in which the device reads them |
 //! | [`pooling`] | attention limits, shifts of the interest vector and the product |
 //!

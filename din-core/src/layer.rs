@@ -1,9 +1,8 @@
 //! Dense layers and the multilayer perceptron made of them.
 
 use crate::bytes::F32s;
-use crate::kernels::{accumulate_product, copy};
+use crate::kernels::{Kernel, Matrix, Rows, Start};
 use crate::manifest::Activation;
-use crate::math::sigmoid;
 
 /// One dense layer of a loaded model.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,27 +44,37 @@ impl<'a> Layer<'a> {
     }
 
     /// The weight's rows `start .. start + inputs`.
-    pub(crate) fn weight_rows(&self, start: usize, inputs: usize) -> F32s<'a> {
-        self.weight.range(start.wrapping_mul(self.outputs), inputs.wrapping_mul(self.outputs))
+    pub(crate) fn weight_rows(&self, start: usize, inputs: usize) -> Matrix<'a> {
+        let rows = self.weight.range(start.wrapping_mul(self.outputs), inputs.wrapping_mul(self.outputs));
+        Matrix::whole(rows, inputs, self.outputs)
     }
 
-    /// `out += x w` with the weight's rows from `start` on: `[N, D] x [D, H] -> [N, H]`.
-    pub(crate) fn accumulate(&self, x: &[f32], start: usize, inputs: usize, out: &mut [f32]) {
-        accumulate_product(x, inputs, self.weight_rows(start, inputs), self.outputs, out);
-    }
-
-    /// Fills rows with the bias: `[N, H]`.
-    pub(crate) fn fill_with_bias(&self, out: &mut [f32]) {
-        for row in out.chunks_exact_mut(self.outputs.max(1)) {
-            copy(self.bias.iter(), row);
+    /// `out = start + x w` with the weight's rows from `first` on: `[N, D] x [D, H] -> [N, H]`.
+    pub(crate) fn product(
+        &self,
+        kernel: Kernel,
+        x: &[f32],
+        (first, inputs): (usize, usize),
+        start: Start<'_>,
+        out: &mut [f32],
+    ) {
+        let weights = self.weight_rows(first, inputs);
+        if self.outputs == 1 {
+            if let Start::Row(row) = start {
+                out.fill(row.get(0).unwrap_or_default());
+            }
+            kernel.dots(x, weights.numbers, out);
+        } else {
+            let rows = out.len() / self.outputs.max(1);
+            kernel.product(x, weights, start, Rows::whole(out, rows, self.outputs));
         }
     }
 
     /// Applies the activation to rows: `[N, H]`.
-    pub(crate) fn activate(&self, rows: &mut [f32]) {
+    pub(crate) fn activate(&self, kernel: Kernel, rows: &mut [f32]) {
         match self.activation {
             Activation::Linear => {}
-            Activation::Sigmoid => rows.iter_mut().for_each(|s| *s = sigmoid(*s)),
+            Activation::Sigmoid => kernel.sigmoid(rows),
             Activation::Relu => rows.iter_mut().for_each(|s| *s = s.max(0.0)),
             Activation::PRelu => {
                 for row in rows.chunks_exact_mut(self.outputs.max(1)) {
@@ -78,10 +87,7 @@ impl<'a> Layer<'a> {
                 let run =
                     |index: usize| self.parameters.range(index.wrapping_mul(self.outputs), self.outputs);
                 for row in rows.chunks_exact_mut(self.outputs.max(1)) {
-                    let parameters = run(0).iter().zip(run(1).iter()).zip(run(2).iter());
-                    for (s, ((a, b), alpha)) in row.iter_mut().zip(parameters) {
-                        *s *= alpha + (1.0 - alpha) * sigmoid(a * *s + b);
-                    }
+                    kernel.dice(row, run(0), run(1), run(2));
                 }
             }
         }
@@ -91,6 +97,7 @@ impl<'a> Layer<'a> {
 /// Runs the layers after the first: `[N, H1]` in `x`, already activated; the result, `[N, 1]` for every model's last
 /// layer, comes back as the front of one of the two buffers.
 pub(crate) fn forward<'b>(
+    kernel: Kernel,
     layers: impl Iterator<Item = Layer<'b>>,
     mut x: &'b mut [f32],
     mut spare: &'b mut [f32],
@@ -98,10 +105,9 @@ pub(crate) fn forward<'b>(
 ) -> &'b mut [f32] {
     for layer in layers {
         let out = spare.get_mut(..rows.wrapping_mul(layer.outputs)).unwrap_or_default();
-        layer.fill_with_bias(out);
         let input = x.get(..rows.wrapping_mul(layer.inputs)).unwrap_or_default();
-        layer.accumulate(input, 0, layer.inputs, out);
-        layer.activate(out);
+        layer.product(kernel, input, (0, layer.inputs), Start::Row(layer.bias), out);
+        layer.activate(kernel, out);
         core::mem::swap(&mut x, &mut spare);
     }
     x.get_mut(..rows).unwrap_or_default()

@@ -46,8 +46,9 @@
 //! | `records` | lists of fixed-width records, in place |
 //! | [`header`], [`manifest`] | the blob format |
 //! | `value`, `history` | what an application hands over |
-//! | `table`, `layer`, `scratch` | embedding rows and vocabularies, dense layers, the caller's memory |
+//! | `table`, `layer` | embedding rows and vocabularies, dense layers |
 //! | `model`, `validate`, `sizes` | the view of a blob, the one pass that makes it trustworthy, the memory it needs |
+//! | `scratch` | the caller's memory |
 //! | `inputs`, `pooling` | values to model inputs; activation unit and attention pooling |
 //! | `ranker` | [`Ranker`] |
 //!
@@ -58,9 +59,12 @@
 //!   kernels add in one order, so it does not depend on the machine either.
 //! - Time and memory of a score are bounded by the model's capacity; no recursion, no allocation, no large locals.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // allowed in the kernels alone, with the reason there
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
+
+#[cfg(any(feature = "std", test))]
+extern crate std;
 
 mod bytes;
 mod checksum;
@@ -89,9 +93,11 @@ pub use error::{LoadError, ScoreError};
 pub use hash::hash_text;
 pub use header::Header;
 pub use history::{Behaviours, History};
+pub use kernels::Kernel;
 pub use layer::Layer;
 pub use model::{Field, Group, Model, Sequence};
 pub use normaliser::{Normaliser, Transform};
 pub use ranker::{Ranked, Ranker, User};
+pub use sizes::Blocking;
 pub use table::Table;
 pub use value::Value;

@@ -1,8 +1,9 @@
 //! Dense layers and the multilayer perceptron made of them.
 
 use crate::bytes::F32s;
-use crate::kernels::{Kernel, Matrix, Rows, Start};
+use crate::kernels::{Finish, Kernel, Matrix, Rows, Start};
 use crate::manifest::Activation;
+use crate::math::sigmoid;
 
 /// One dense layer of a loaded model.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,13 +50,22 @@ impl<'a> Layer<'a> {
         Matrix::whole(rows, inputs, self.outputs)
     }
 
-    /// `out = start + x w` with the weight's rows from `first` on: `[N, D] x [D, H] -> [N, H]`.
+    /// What a product can do of the activation while it has the sums in registers; [`activate`](Self::activate) the rest.
+    pub(crate) const fn finish(&self) -> Finish {
+        match self.activation {
+            Activation::Sigmoid => Finish::Sigmoid,
+            _ => Finish::Sum,
+        }
+    }
+
+    /// `out = finish(start + x w)` with the weight's rows from `first` on: `[N, D] x [D, H] -> [N, H]`.
     pub(crate) fn product(
         &self,
         kernel: Kernel,
         x: &[f32],
         (first, inputs): (usize, usize),
         start: Start<'_>,
+        finish: Finish,
         out: &mut [f32],
     ) {
         let weights = self.weight_rows(first, inputs);
@@ -64,17 +74,21 @@ impl<'a> Layer<'a> {
                 out.fill(row.get(0).unwrap_or_default());
             }
             kernel.dots(x, weights.numbers, out);
+            if finish == Finish::Sigmoid {
+                out.iter_mut().for_each(|s| *s = sigmoid(*s));
+            }
         } else {
             let rows = out.len() / self.outputs.max(1);
-            kernel.product(x, weights, start, Rows::whole(out, rows, self.outputs));
+            kernel.product(x, weights, start, finish, Rows::whole(out, rows, self.outputs));
         }
     }
 
-    /// Applies the activation to rows: `[N, H]`.
-    pub(crate) fn activate(&self, kernel: Kernel, rows: &mut [f32]) {
+    /// Applies the activation, as far as the product did not: `[N, H]`.
+    pub(crate) fn activate(&self, kernel: Kernel, finished: Finish, rows: &mut [f32]) {
         match self.activation {
             Activation::Linear => {}
-            Activation::Sigmoid => kernel.sigmoid(rows),
+            Activation::Sigmoid if finished == Finish::Sigmoid => {}
+            Activation::Sigmoid => rows.iter_mut().for_each(|s| *s = sigmoid(*s)),
             Activation::Relu => rows.iter_mut().for_each(|s| *s = s.max(0.0)),
             Activation::PRelu => {
                 for row in rows.chunks_exact_mut(self.outputs.max(1)) {
@@ -106,8 +120,9 @@ pub(crate) fn forward<'b>(
     for layer in layers {
         let out = spare.get_mut(..rows.wrapping_mul(layer.outputs)).unwrap_or_default();
         let input = x.get(..rows.wrapping_mul(layer.inputs)).unwrap_or_default();
-        layer.product(kernel, input, (0, layer.inputs), Start::Row(layer.bias), out);
-        layer.activate(kernel, out);
+        let finish = layer.finish();
+        layer.product(kernel, input, (0, layer.inputs), Start::Row(layer.bias), finish, out);
+        layer.activate(kernel, finish, out);
         core::mem::swap(&mut x, &mut spare);
     }
     x.get_mut(..rows).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! The activation unit and attention pooling.
 
-use crate::kernels::{Kernel, Matrix, Rows, Start, as_weights, copy};
+use crate::kernels::{Finish, Kernel, Matrix, Rows, Start, as_weights, copy};
 use crate::layer::forward;
 use crate::manifest::Pooling;
 use crate::math::exp;
@@ -68,10 +68,16 @@ pub(crate) fn attend(
             let panel = Matrix::whole(as_weights(panel), width, columns);
             let strip = hidden.get_mut(start..).unwrap_or_default();
             let part = Start::Row(as_weights(inputs.query_part).range(start, columns));
-            kernel.product(keys, panel, part, Rows { numbers: strip, rows, columns, stride: outputs });
+            kernel.product(
+                keys,
+                panel,
+                part,
+                first.finish(),
+                Rows { numbers: strip, rows, columns, stride: outputs },
+            );
             start = start.saturating_add(columns);
         }
-        first.activate(kernel, hidden);
+        first.activate(kernel, first.finish(), hidden);
         let rest = model.layer_range(sequence.first_layer.wrapping_add(1), sequence.layers.saturating_sub(1));
         let scores = forward(kernel, rest, memory.hidden, memory.spare, rows);
         copy(scores.iter().copied(), weights);
@@ -82,7 +88,7 @@ pub(crate) fn attend(
     pooled.fill(0.0);
     // [1, T] x [T, D] -> [1, D]
     let keys = Matrix::whole(as_weights(inputs.keys), weights.len(), width);
-    kernel.product(weights, keys, Start::Output, Rows::whole(pooled, 1, width));
+    kernel.product(weights, keys, Start::Output, Finish::Sum, Rows::whole(pooled, 1, width));
 }
 
 /// `softmax(scale weights)`, in place.

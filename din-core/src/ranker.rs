@@ -3,7 +3,7 @@
 use crate::error::ScoreError;
 use crate::history::Behaviours;
 use crate::inputs::{check_count, embed, embed_candidate, embed_key, for_each_behaviour, gather_query};
-use crate::kernels::{Kernel, Start, add_scaled, as_weights, copy, multiply};
+use crate::kernels::{Finish, Kernel, Start, add_scaled, as_weights, copy, multiply};
 use crate::layer::forward;
 use crate::manifest::{MAX_SEQUENCES, Pooling};
 use crate::math::sigmoid;
@@ -105,7 +105,7 @@ impl<'m, 's> Ranker<'m, 's> {
                 let width = model.width(&field);
                 let row = row.get_mut(..width).unwrap_or_default();
                 embed(model, &field, *value, row).map_err(|fault| fault.at(group.name(), index))?;
-                head.product(kernel, row, (input, width), Start::Output, base);
+                head.product(kernel, row, (input, width), Start::Output, Finish::Sum, base);
                 input = input.saturating_add(width);
             }
         }
@@ -133,7 +133,14 @@ impl<'m, 's> Ranker<'m, 's> {
                     if sequence.pooling == Pooling::Mean && length > 0 {
                         pooled.iter_mut().for_each(|sum| *sum /= length as f32);
                     }
-                    head.product(kernel, pooled, (input, sequence.key_width), Start::Output, base);
+                    head.product(
+                        kernel,
+                        pooled,
+                        (input, sequence.key_width),
+                        Start::Output,
+                        Finish::Sum,
+                        base,
+                    );
                     length
                 }
             };
@@ -206,6 +213,7 @@ impl<'m, 's> Ranker<'m, 's> {
             vectors,
             (candidate_input, sizes.candidate),
             Start::Row(as_weights(base)),
+            Finish::Sum,
             first,
         );
 
@@ -226,7 +234,7 @@ impl<'m, 's> Ranker<'m, 's> {
                     let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
                     let weights = weights.get_mut(..length).unwrap_or_default();
                     let parts = query_parts.get_mut(..n.wrapping_mul(unit.outputs)).unwrap_or_default();
-                    unit.product(kernel, queries, (0, paired), Start::Row(unit.bias), parts);
+                    unit.product(kernel, queries, (0, paired), Start::Row(unit.bias), Finish::Sum, parts);
                     let parts = parts.chunks_exact(unit.outputs.max(1));
                     for (index, (query_part, pooled)) in
                         parts.zip(interests.chunks_exact_mut(width.max(1))).enumerate()
@@ -236,7 +244,7 @@ impl<'m, 's> Ranker<'m, 's> {
                         let inputs = pooling::Inputs { keys, query, query_part };
                         pooling::attend(kernel, model, &sequence, &inputs, &mut unit_memory, weights, pooled);
                     }
-                    head.product(kernel, interests, (pooled_input, width), Start::Output, first);
+                    head.product(kernel, interests, (pooled_input, width), Start::Output, Finish::Sum, first);
                 }
                 KeptSequence::Pooled(pooled) => {
                     for interest in interests.chunks_exact_mut(width.max(1)) {
@@ -251,11 +259,11 @@ impl<'m, 's> Ranker<'m, 's> {
                 for (product, (query, interest)) in products.chunks_exact_mut(paired.max(1)).zip(both) {
                     multiply(query, interest, product);
                 }
-                head.product(kernel, products, (product_input, paired), Start::Output, first);
+                head.product(kernel, products, (product_input, paired), Start::Output, Finish::Sum, first);
                 product_input = product_input.saturating_add(paired);
             }
         }
-        head.activate(kernel, first);
+        head.activate(kernel, Finish::Sum, first);
         let second = head_start.saturating_add(1);
         let rest = model.layer_range(second, model.manifest().layers.len().saturating_sub(second));
         // The item bias is there already.

@@ -9,14 +9,13 @@ pub struct Blocking {
     candidates: usize,
     behaviours: usize,
     columns: usize,
-    vector: usize,
 }
 
 impl Blocking {
     /// Of 32-bit cores: little memory.
-    pub const SMALL: Self = Self { candidates: 1, behaviours: 8, columns: 4, vector: 4 };
+    pub const SMALL: Self = Self { candidates: 1, behaviours: 8, columns: 4 };
     /// Of 64-bit processors: a panel, the hidden layer of a block and a few rows of keys in the first-level cache.
-    pub const LARGE: Self = Self { candidates: 8, behaviours: 64, columns: 48, vector: 8 };
+    pub const LARGE: Self = Self { candidates: 8, behaviours: 64, columns: 16 };
     /// Of the machine this is compiled for.
     pub const NATIVE: Self = if cfg!(target_pointer_width = "64") { Self::LARGE } else { Self::SMALL };
 
@@ -43,15 +42,13 @@ impl Blocking {
         if blocks == 0 { 1 } else { length.div_ceil(blocks) }
     }
 
-    /// Columns of the next panel when so many are left: panels of nearly equal width, in whole vectors.
+    /// Columns of the next panel when so many are left: the last panel is as wide as one and a half.
     pub(crate) const fn columns(self, left: usize) -> usize {
-        let vectors = left.div_ceil(self.vector);
-        let panels = left.div_ceil(self.columns);
-        if panels == 0 {
-            return 0;
-        }
-        let columns = vectors.div_ceil(panels).saturating_mul(self.vector);
-        if columns < left { columns } else { left }
+        if left <= self.widest_panel() { left } else { self.columns }
+    }
+
+    const fn widest_panel(self) -> usize {
+        self.columns + self.columns / 2
     }
 }
 
@@ -118,7 +115,7 @@ impl Sizes {
             self.candidate_macs = self.candidate_macs.saturating_add(pairs).saturating_add(query);
             let behaviours = sequence.capacity.min(blocking.behaviours);
             self.unit_block = self.unit_block.max(widest.saturating_mul(behaviours));
-            let columns = first.min(blocking.columns);
+            let columns = first.min(blocking.widest_panel());
             self.panel = self.panel.max(sequence.key_width.saturating_mul(columns));
         }
         self.query_part = self.query_part.max(first);

@@ -59,12 +59,12 @@ impl Kernel {
         }
     }
 
-    /// `out = start + x w`: `[N, D] x [D, H] -> [N, H]`.
-    pub(crate) fn product(self, x: &[f32], w: Matrix<'_>, start: Start<'_>, out: Rows<'_>) {
+    /// `out = finish(start + x w)`: `[N, D] x [D, H] -> [N, H]`.
+    pub(crate) fn product(self, x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish, out: Rows<'_>) {
         match self {
-            Self::Portable => portable::product(x, w, start, out),
+            Self::Portable => portable::product(x, w, start, finish, out),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::product(x, w, start, out),
+            Self::Avx2(_) => x86_64::product(x, w, start, finish, out),
         }
     }
 
@@ -84,15 +84,6 @@ impl Kernel {
             Self::Portable => portable::combine(query, key, product, panel),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::combine(query, key, product, panel),
-        }
-    }
-
-    /// `1 / (1 + exp(-s))` of each number.
-    pub(crate) fn sigmoid(self, numbers: &mut [f32]) {
-        match self {
-            Self::Portable => portable::sigmoid(numbers),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::sigmoid(numbers),
         }
     }
 
@@ -123,6 +114,15 @@ pub(crate) enum Start<'a> {
     Output,
     /// The same numbers in every row: `[H]`.
     Row(F32s<'a>),
+}
+
+/// What becomes of a finished sum, while it is still in a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// Nothing.
+    Sum,
+    /// `1 / (1 + exp(-s))`.
+    Sigmoid,
 }
 
 /// Some columns of a matrix: rows of `columns` numbers that begin `stride` numbers apart.

@@ -1,11 +1,11 @@
 //! Plain Rust, without unsafe code: what every other kernel is tested against, and what small cores run.
 
-use super::{Matrix, Rows, Start};
+use super::{Finish, Matrix, Rows, Start};
 use crate::bytes::F32s;
 use crate::math;
 
 /// See [`Kernel::product`](super::Kernel::product).
-pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, out: Rows<'_>) {
+pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish, out: Rows<'_>) {
     if !w.is_whole() || !out.is_whole() {
         return;
     }
@@ -23,11 +23,11 @@ pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, out: Rows<'_>)
         let outs: [Option<&mut [f32]>; 4] = core::array::from_fn(|_| out.next());
         match (rows, outs) {
             ([Some(x0), Some(x1), Some(x2), Some(x3)], [Some(o0), Some(o1), Some(o2), Some(o3)]) => {
-                block([x0, x1, x2, x3], w, [o0, o1, o2, o3]);
+                block([x0, x1, x2, x3], w, finish, [o0, o1, o2, o3]);
             }
             (rows, outs) => {
                 for (x, out) in rows.into_iter().flatten().zip(outs.into_iter().flatten()) {
-                    block([x], w, [out]);
+                    block([x], w, finish, [out]);
                 }
                 return;
             }
@@ -35,7 +35,7 @@ pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, out: Rows<'_>)
     }
 }
 
-fn block<const R: usize>(x: [&[f32]; R], w: Matrix<'_>, mut out: [&mut [f32]; R]) {
+fn block<const R: usize>(x: [&[f32]; R], w: Matrix<'_>, finish: Finish, mut out: [&mut [f32]; R]) {
     let mut start: usize = 0;
     while w.columns.saturating_sub(start) >= 4 {
         tile::<R, 4>(&x, w, start, &mut out);
@@ -44,6 +44,11 @@ fn block<const R: usize>(x: [&[f32]; R], w: Matrix<'_>, mut out: [&mut [f32]; R]
     while start < w.columns {
         tile::<R, 1>(&x, w, start, &mut out);
         start = start.saturating_add(1);
+    }
+    if finish == Finish::Sigmoid {
+        for out in out {
+            out.iter_mut().take(w.columns).for_each(|s| *s = math::sigmoid(*s));
+        }
     }
 }
 
@@ -103,11 +108,6 @@ pub(super) fn combine(query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel
             }
         }
     }
-}
-
-/// See [`Kernel::sigmoid`](super::Kernel::sigmoid).
-pub(super) fn sigmoid(numbers: &mut [f32]) {
-    numbers.iter_mut().for_each(|s| *s = math::sigmoid(*s));
 }
 
 /// See [`Kernel::dice`](super::Kernel::dice).

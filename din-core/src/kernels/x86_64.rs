@@ -3,11 +3,11 @@
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // intrinsics, and loads by address: a bounds check for each would cost what the kernel gains
 
-use super::{Matrix, Rows, Start};
+use super::{Finish, Matrix, Rows, Start};
 use crate::bytes::F32s;
 use core::arch::x86_64::{
     __m256, __m256i, _mm256_add_epi32, _mm256_add_ps, _mm256_castps_si256, _mm256_castsi256_ps,
-    _mm256_cmpgt_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_loadu_ps,
+    _mm256_cmpgt_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fmsub_ps, _mm256_fnmadd_ps, _mm256_loadu_ps,
     _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32,
     _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
 };
@@ -16,7 +16,7 @@ use core::arch::x86_64::{
 const LANES: usize = 8;
 
 /// See [`Kernel::product`](super::Kernel::product).
-pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, out: Rows<'_>) {
+pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish, out: Rows<'_>) {
     if !w.is_whole() || !out.is_whole() || w.rows == 0 || w.columns != out.columns {
         return;
     }
@@ -32,7 +32,10 @@ pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, out: Rows<'_>)
     // lines above those of `x`, `rows * w.rows` numbers, and of `start`.
     unsafe {
         let operands = Operands { x: x.as_ptr(), start, start_stride, out, out_stride: stride };
-        product_rows(operands, rows, w);
+        match finish {
+            Finish::Sum => product_rows::<false>(operands, rows, w),
+            Finish::Sigmoid => product_rows::<true>(operands, rows, w),
+        }
     }
 }
 
@@ -46,16 +49,19 @@ struct Operands {
     out_stride: usize,
 }
 
-/// Splits the columns into strips of nearly equal width, and the rows into blocks of nearly equal height, so that the
-/// sums fill the registers: at least eight of them keep the multipliers busy (two a cycle, four cycles each), and twelve,
-/// with one side's operands and one of the other's, are all that sixteen registers hold.
+/// Splits the columns into strips of two vectors, the last of three where their number is odd, and the rows into blocks
+/// of nearly equal height, so that the sums fill the registers: at least eight of them keep the multipliers busy (two a
+/// cycle, four cycles each), and twelve, with two weights and one input, are all that sixteen registers hold. Wider
+/// strips of fewer rows were measured slower: they read more of a panel for each product. A single row takes wide strips.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn product_rows(operands: Operands, rows: usize, w: Matrix<'_>) {
+unsafe fn product_rows<const SIGMOID: bool>(operands: Operands, rows: usize, w: Matrix<'_>) {
     let vectors = w.columns.div_ceil(LANES);
-    let strips = vectors.div_ceil(if rows == 1 { 12 } else { 6 });
+    let widest = if rows == 1 { 12 } else { 2 };
     let mut first = 0;
-    for strip in 0..strips {
-        let width = vectors / strips + usize::from(strip < vectors % strips);
+    while first < vectors {
+        let left = vectors - first;
+        // From an even vector on, always: sigmoids are computed in pairs of vectors.
+        let width = if left == 3 && rows > 1 { 3 } else { left.min(widest) };
         // SAFETY: `first * LANES` is less than `w.columns`.
         unsafe {
             let tail = (w.columns - first * LANES).min(width * LANES) - (width - 1) * LANES;
@@ -66,7 +72,7 @@ unsafe fn product_rows(operands: Operands, rows: usize, w: Matrix<'_>) {
                 ..operands
             };
             let view = Strip { w: strip_w, stride: w.stride, inputs: w.rows, tail, at };
-            view.run(width, rows);
+            view.run::<SIGMOID>(width, rows);
         }
         first += width;
     }
@@ -85,12 +91,11 @@ struct Strip {
 
 impl Strip {
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn run(self, vectors: usize, rows: usize) {
+    unsafe fn run<const SIGMOID: bool>(self, vectors: usize, rows: usize) {
         let most = match vectors {
             1 => 8,
             2 => 6,
-            3 | 4 => 3,
-            5 | 6 => 2,
+            3 => 3,
             _ => 1,
         };
         // Blocks of nearly equal height: 50 rows by six are five of six and four of five, none of two.
@@ -109,36 +114,32 @@ impl Strip {
                 };
                 let view = Self { at, ..self };
                 match (height, vectors) {
-                    (1, 1) => view.tile::<1, 1>(),
-                    (2, 1) => view.tile::<2, 1>(),
-                    (3, 1) => view.tile::<3, 1>(),
-                    (4, 1) => view.tile::<4, 1>(),
-                    (5, 1) => view.tile::<5, 1>(),
-                    (6, 1) => view.tile::<6, 1>(),
-                    (7, 1) => view.tile::<7, 1>(),
-                    (8, 1) => view.tile::<8, 1>(),
-                    (1, 2) => view.tile::<1, 2>(),
-                    (2, 2) => view.tile::<2, 2>(),
-                    (3, 2) => view.tile::<3, 2>(),
-                    (4, 2) => view.tile::<4, 2>(),
-                    (5, 2) => view.tile::<5, 2>(),
-                    (6, 2) => view.tile::<6, 2>(),
-                    (1, 3) => view.tile::<1, 3>(),
-                    (2, 3) => view.tile::<2, 3>(),
-                    (3, 3) => view.tile::<3, 3>(),
-                    (1, 4) => view.tile::<1, 4>(),
-                    (2, 4) => view.tile::<2, 4>(),
-                    (3, 4) => view.tile::<3, 4>(),
-                    (1, 5) => view.tile::<1, 5>(),
-                    (2, 5) => view.tile::<2, 5>(),
-                    (1, 6) => view.tile::<1, 6>(),
-                    (2, 6) => view.tile::<2, 6>(),
-                    (1, 7) => view.tile::<1, 7>(),
-                    (1, 8) => view.tile::<1, 8>(),
-                    (1, 9) => view.tile::<1, 9>(),
-                    (1, 10) => view.tile::<1, 10>(),
-                    (1, 11) => view.tile::<1, 11>(),
-                    _ => view.tile::<1, 12>(),
+                    (1, 1) => view.tile::<1, 1, SIGMOID>(),
+                    (2, 1) => view.tile::<2, 1, SIGMOID>(),
+                    (3, 1) => view.tile::<3, 1, SIGMOID>(),
+                    (4, 1) => view.tile::<4, 1, SIGMOID>(),
+                    (5, 1) => view.tile::<5, 1, SIGMOID>(),
+                    (6, 1) => view.tile::<6, 1, SIGMOID>(),
+                    (7, 1) => view.tile::<7, 1, SIGMOID>(),
+                    (8, 1) => view.tile::<8, 1, SIGMOID>(),
+                    (1, 2) => view.tile::<1, 2, SIGMOID>(),
+                    (2, 2) => view.tile::<2, 2, SIGMOID>(),
+                    (3, 2) => view.tile::<3, 2, SIGMOID>(),
+                    (4, 2) => view.tile::<4, 2, SIGMOID>(),
+                    (5, 2) => view.tile::<5, 2, SIGMOID>(),
+                    (6, 2) => view.tile::<6, 2, SIGMOID>(),
+                    (1, 3) => view.tile::<1, 3, SIGMOID>(),
+                    (2, 3) => view.tile::<2, 3, SIGMOID>(),
+                    (3, 3) => view.tile::<3, 3, SIGMOID>(),
+                    (1, 4) => view.tile::<1, 4, SIGMOID>(),
+                    (1, 5) => view.tile::<1, 5, SIGMOID>(),
+                    (1, 6) => view.tile::<1, 6, SIGMOID>(),
+                    (1, 7) => view.tile::<1, 7, SIGMOID>(),
+                    (1, 8) => view.tile::<1, 8, SIGMOID>(),
+                    (1, 9) => view.tile::<1, 9, SIGMOID>(),
+                    (1, 10) => view.tile::<1, 10, SIGMOID>(),
+                    (1, 11) => view.tile::<1, 11, SIGMOID>(),
+                    _ => view.tile::<1, 12, SIGMOID>(),
                 }
             }
             row += height;
@@ -148,7 +149,7 @@ impl Strip {
     /// `[R, D] x [D, 8 V] -> [R, 8 V]`, sums in registers. The loops over `R` and `V` unroll.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn tile<const R: usize, const V: usize>(self) {
+    unsafe fn tile<const R: usize, const V: usize, const SIGMOID: bool>(self) {
         let mask = tail_mask(self.tail);
         // SAFETY: the caller vouches for `R` rows of `x` and `out`, `V` vectors of columns, the last `tail` wide.
         unsafe {
@@ -171,39 +172,30 @@ impl Strip {
                     let from = w.add(v * LANES);
                     if v + 1 < V || whole { _mm256_loadu_ps(from) } else { _mm256_maskload_ps(from, mask) }
                 };
-                // The shorter side stays in registers for this input, the other passes through one.
-                if R <= V {
-                    let mut x = [_mm256_setzero_ps(); R];
-                    for (r, x) in x.iter_mut().enumerate() {
-                        *x = input(r);
-                    }
-                    for v in 0..V {
-                        let weight = weight(v);
-                        for (sums, x) in sums.iter_mut().zip(x) {
-                            sums[v] = _mm256_fmadd_ps(x, weight, sums[v]);
-                        }
-                    }
-                } else {
-                    let mut weights = [_mm256_setzero_ps(); V];
-                    for (v, to) in weights.iter_mut().enumerate() {
-                        *to = weight(v);
-                    }
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let x = input(r);
-                        for (sum, weight) in sums.iter_mut().zip(weights) {
-                            *sum = _mm256_fmadd_ps(x, weight, *sum);
-                        }
+                let mut weights = [_mm256_setzero_ps(); V];
+                for (v, to) in weights.iter_mut().enumerate() {
+                    *to = weight(v);
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let x = input(r);
+                    for (sum, weight) in sums.iter_mut().zip(weights) {
+                        *sum = _mm256_fmadd_ps(x, weight, *sum);
                     }
                 }
                 w = w.wrapping_add(self.stride);
             }
-            for (r, sums) in sums.iter().enumerate() {
-                for (v, sum) in sums.iter().enumerate() {
+            for (r, mut sums) in sums.into_iter().enumerate() {
+                if SIGMOID {
+                    let (pairs, rest) = sums.as_chunks_mut::<2>();
+                    pairs.iter_mut().for_each(|pair| *pair = sigmoid_pair(*pair));
+                    rest.iter_mut().for_each(|sum| *sum = sigmoid_of(*sum));
+                }
+                for (v, sum) in sums.into_iter().enumerate() {
                     let to = self.at.out.add(r * self.at.out_stride + v * LANES);
                     if v + 1 < V || whole {
-                        _mm256_storeu_ps(to, *sum);
+                        _mm256_storeu_ps(to, sum);
                     } else {
-                        _mm256_maskstore_ps(to, mask, *sum);
+                        _mm256_maskstore_ps(to, mask, sum);
                     }
                 }
             }
@@ -278,81 +270,73 @@ unsafe fn combine_avx2(query: &[f32], paired: usize, key: Matrix<'_>, product: M
     let out = numbers.as_mut_ptr();
     let whole = columns - columns % LANES;
     let mask = tail_mask(columns - whole);
-    for d in 0..key.rows {
-        let (key, product, out) = (
+    let row = |d: usize| {
+        (
             keys.wrapping_add(d * key.stride),
             products.wrapping_add(d * product.stride),
             out.wrapping_add(d * stride),
-        );
-        let query = if d < paired { query.get(d).copied() } else { None };
-        // SAFETY: row `d`, as many columns as there are.
-        unsafe {
+        )
+    };
+    // SAFETY: row `d`, as many columns as there are.
+    unsafe {
+        for d in 0..paired {
+            let (key, product, out) = row(d);
+            let query = _mm256_set1_ps(*query.as_ptr().add(d));
             for column in (0..whole).step_by(LANES) {
-                let mut sum = _mm256_loadu_ps(key.add(column));
-                if let Some(query) = query {
-                    sum = _mm256_fmadd_ps(_mm256_set1_ps(query), _mm256_loadu_ps(product.add(column)), sum);
-                }
+                let product = _mm256_loadu_ps(product.add(column));
+                let sum = _mm256_fmadd_ps(query, product, _mm256_loadu_ps(key.add(column)));
                 _mm256_storeu_ps(out.add(column), sum);
             }
             if whole < columns {
-                let mut sum = _mm256_maskload_ps(key.add(whole), mask);
-                if let Some(query) = query {
-                    sum = _mm256_fmadd_ps(
-                        _mm256_set1_ps(query),
-                        _mm256_maskload_ps(product.add(whole), mask),
-                        sum,
-                    );
-                }
+                let product = _mm256_maskload_ps(product.add(whole), mask);
+                let sum = _mm256_fmadd_ps(query, product, _mm256_maskload_ps(key.add(whole), mask));
                 _mm256_maskstore_ps(out.add(whole), mask, sum);
             }
+        }
+        for d in paired..key.rows {
+            let (key, _, out) = row(d);
+            core::ptr::copy_nonoverlapping(key, out, columns);
         }
     }
 }
 
-/// See [`Kernel::sigmoid`](super::Kernel::sigmoid).
-pub(super) fn sigmoid(numbers: &mut [f32]) {
-    // SAFETY: the processor has AVX2 and FMA (see the module).
-    unsafe { sigmoid_avx2(numbers) };
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn sigmoid_avx2(numbers: &mut [f32]) {
-    let mut vectors = numbers.chunks_exact_mut(LANES);
-    for numbers in &mut vectors {
-        // SAFETY: eight numbers.
-        unsafe { _mm256_storeu_ps(numbers.as_mut_ptr(), sigmoid_of(_mm256_loadu_ps(numbers.as_ptr()))) };
-    }
-    let rest = vectors.into_remainder();
-    if rest.is_empty() {
-        return;
-    }
-    let mask = tail_mask(rest.len());
-    // SAFETY: the mask lets through as many lanes as there are numbers.
-    unsafe {
-        let result = sigmoid_of(_mm256_maskload_ps(rest.as_ptr(), mask));
-        _mm256_maskstore_ps(rest.as_mut_ptr(), mask, result);
-    }
-}
-
-/// `1 / (1 + 2^n 2^r)` with `n + r = -x log2(e)`, `|r| <= 1/2`, and a minimax polynomial of degree 5 for `2^r` (relative
-/// error 2e-7 with its roundings). Not-a-number counts as a large negative argument, as in the portable sigmoid.
+/// `1 / (1 + exp(-x))`; not-a-number counts as a large negative argument, as in the portable sigmoid.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn sigmoid_of(x: __m256) -> __m256 {
+    _mm256_div_ps(_mm256_set1_ps(1.0), one_plus_exp_of_minus(x))
+}
+
+/// Two vectors for one division, which costs as much as the rest of a sigmoid: `1/a = b (1/(a b))`. What comes out of
+/// one vector depends, in its last bits, on the other: the two are always the same columns of one row.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn sigmoid_pair([x, y]: [__m256; 2]) -> [__m256; 2] {
+    let (a, b) = (one_plus_exp_of_minus(x), one_plus_exp_of_minus(y));
+    let inverse = _mm256_div_ps(_mm256_set1_ps(1.0), _mm256_mul_ps(a, b));
+    [_mm256_mul_ps(inverse, b), _mm256_mul_ps(inverse, a)]
+}
+
+/// `1 + 2^n 2^r` with `n + r = -x log2(e)`, `|r| <= 1/2`, and a polynomial of degree 5 for `2^r` (largest relative error
+/// 1.1e-7 without its roundings). Arguments are clamped to [-43, 43], so that the product of two results is finite.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn one_plus_exp_of_minus(x: __m256) -> __m256 {
     let constant = |number: f32| _mm256_set1_ps(number);
+    // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
     let round = constant(12_582_912.0);
     let minus_log2_e = constant(-core::f32::consts::LOG2_E);
-    let x = _mm256_min_ps(_mm256_max_ps(x, constant(-87.0)), constant(87.0));
+    let x = _mm256_min_ps(_mm256_max_ps(x, constant(-43.0)), constant(43.0));
     let shifted = _mm256_fmadd_ps(x, minus_log2_e, round);
     let n = _mm256_sub_ps(shifted, round);
-    let r = _mm256_fmadd_ps(x, minus_log2_e, _mm256_sub_ps(_mm256_setzero_ps(), n));
+    let r = _mm256_fmsub_ps(x, minus_log2_e, n);
     let mut power = constant(1.340_043_2e-3);
     for coefficient in [9.676_037e-3, 5.550_327e-2, 2.402_210_7e-1, 6.931_472e-1, 1.0] {
         power = _mm256_fmadd_ps(power, r, constant(coefficient));
     }
     let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
     let power = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(power), exponent));
-    _mm256_div_ps(constant(1.0), _mm256_add_ps(constant(1.0), power))
+    _mm256_add_ps(constant(1.0), power)
 }
 
 /// See [`Kernel::dice`](super::Kernel::dice).

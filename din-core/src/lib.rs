@@ -42,7 +42,7 @@
 //! |---|---|
 //! | `error` | [`LoadError`], [`ScoreError`] |
 //! | `bytes`, `checksum`, `hash`, `math`, `normaliser` | numbers in place, CRC-32, FNV-1a, exp and sigmoid, raw number to input |
-//! | `kernels` | small dense products |
+//! | `kernels` | small dense products and activations: portable, AVX2 |
 //! | `records` | lists of fixed-width records, in place |
 //! | [`header`], [`manifest`] | the blob format |
 //! | `value`, `history` | what an application hands over |
@@ -55,8 +55,9 @@
 //! # Promises
 //!
 //! - No panic, whatever the bytes or the values: an error says what was needed and what was there.
-//! - A score depends on the model, the user and the candidate alone, never on the rest of the slate; the portable
-//!   kernels add in one order, so it does not depend on the machine either.
+//! - A score depends on the model, the user and the candidate alone, never on the rest of the slate. With the portable
+//!   kernel it does not depend on the machine either; a [`Kernel`] that multiplies and adds in one step rounds less, and
+//!   differs in the last bits.
 //! - Time and memory of a score are bounded by the model's capacity; no recursion, no allocation, no large locals.
 #![no_std]
 #![deny(unsafe_code)] // allowed in the kernels alone, with the reason there

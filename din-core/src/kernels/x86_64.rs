@@ -17,11 +17,11 @@ const LANES: usize = 8;
 
 /// See [`Kernel::product`](super::Kernel::product).
 pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish, out: Rows<'_>) {
-    if !w.is_whole() || !out.is_whole() || w.rows == 0 || w.columns != out.columns {
+    if !w.is_whole() || !out.is_whole() || w.columns != out.columns {
         return;
     }
     let Rows { numbers, rows, stride, .. } = out;
-    let rows = rows.min(x.len() / w.rows);
+    let rows = x.len().checked_div(w.rows).map_or(rows, |held| held.min(rows));
     let out = numbers.as_mut_ptr();
     let (start, start_stride) = match start {
         Start::Output => (out.cast_const(), stride),

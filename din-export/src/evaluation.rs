@@ -3,9 +3,11 @@
 use crate::data::dataset::{Dataset, FieldColumn, Histories};
 use crate::job::nearest::Suggestion;
 use crate::metrics::Metrics;
+use crate::request::Request;
 use crate::schema::{Field, FieldKind, Schema, Vocabulary};
+use crate::scoring::Scorer;
 use din_core::manifest::VocabularyKind;
-use din_core::{Behaviours, Group, LoadError, Model, Ranker, ScoreError, User, Value};
+use din_core::{Group, LoadError, Model, ScoreError, Value};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::time::Instant;
@@ -178,18 +180,6 @@ impl<'d> RawSamples<'d> {
         })
     }
 
-    /// A sample's profile values.
-    #[must_use]
-    pub fn profile(&self, sample: u32) -> Vec<Value> {
-        values(&self.profile, sample)
-    }
-
-    /// A sample's context values.
-    #[must_use]
-    pub fn context(&self, sample: u32) -> Vec<Value> {
-        values(&self.context, sample)
-    }
-
     /// A sample's candidate values.
     #[must_use]
     pub fn candidate(&self, sample: u32) -> Vec<Value> {
@@ -208,20 +198,24 @@ impl<'d> RawSamples<'d> {
         self.sequences.iter().map(history).collect()
     }
 
-    fn score(&self, model: &Model<'_>, indices: &[u32]) -> Result<Vec<f32>, EvaluationError> {
-        let mut scratch = vec![0.0; model.scratch_len()];
-        let failed = |sample: u32| move |source| EvaluationError::Score { sample, source };
-        let mut ranker = Ranker::new(model, &mut scratch).map_err(failed(0))?;
-        let mut scores = Vec::with_capacity(indices.len());
-        for &sample in indices {
-            let histories = self.histories(sample);
-            let histories: Vec<_> = histories.iter().map(|values| Behaviours::new(values)).collect();
-            let (profile, context) = (self.profile(sample), self.context(sample));
-            let user = User { profile: &profile, context: &context, histories: &histories };
-            ranker.set_user(&user).map_err(failed(sample))?;
-            scores.push(ranker.score(&self.candidate(sample)).map_err(failed(sample))?);
+    /// A sample as a request of one candidate.
+    #[must_use]
+    pub fn request(&self, sample: u32) -> Request {
+        Request {
+            profile: values(&self.profile, sample),
+            context: values(&self.context, sample),
+            histories: self.histories(sample),
+            candidates: vec![self.candidate(sample)],
         }
-        Ok(scores)
+    }
+
+    fn score(&self, model: &Model<'_>, indices: &[u32]) -> Result<Vec<f32>, EvaluationError> {
+        let mut scorer = Scorer::new(model);
+        let score = |&sample: &u32| {
+            let scores = scorer.scores(&self.request(sample));
+            scores.map(|scores| scores[0]).map_err(|source| EvaluationError::Score { sample, source })
+        };
+        indices.iter().map(score).collect()
     }
 }
 

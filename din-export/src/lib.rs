@@ -21,14 +21,16 @@
 //! | module | concept |
 //! |---|---|
 //! | [`schema`] | what a model reads: tables, fields, sequences |
-//! | [`weights`] | a model as trained, before folding; what the oracle of `tests/` scores with |
+//! | [`weights`], [`request`] | a model as trained, before folding; what is asked of one |
 //! | [`output`], [`metrics`] | files that are whole or not there; log loss, AUC, GAUC, calibration |
 //! | [`config`], [`blob`] | what a job may say of model and training; folding, quantising, writing |
 //! | [`job`] | the job file: every key is documented on its struct |
 //! | [`import`], [`data`] | models as safetensors and TOML, in and out; CSV and Parquet to a [`data::dataset::Dataset`] |
 //! | [`network`] | forward and backward |
 //! | [`training`] | epochs, optimisers, regularisation |
+//! | [`scoring`] | a request scored along the path of its blob |
 //! | [`evaluation`], [`rank`], [`inspect`] | a blob measured, asked, described: all through din-core |
+//! | [`tradeoff`] | numeric paths and row forms against a budget |
 //! | [`demo`] | four models compared on the data that ship |
 #![deny(unsafe_code)]
 
@@ -44,6 +46,9 @@ pub mod metrics;
 pub mod network;
 pub mod output;
 pub mod rank;
+pub mod request;
 pub mod schema;
+pub mod scoring;
+pub mod tradeoff;
 pub mod training;
 pub mod weights;

@@ -95,7 +95,9 @@ fn a_trained_folder_evaluates_exports_inspects_and_ranks() {
     let trained = succeed(&["--json", "train", "job.toml", "-o", "model"]);
     let evaluated = succeed(&["--json", "eval", "model/model.din", "job.toml"]);
     assert_eq!(trained["test"]["log_loss"], evaluated["log_loss"]);
-    let exported = succeed(&["--json", "export", "model", "--embedding", "int8", "-o", "small.din"]);
+    let mut exported = succeed(&["--json", "export", "model", "--embedding", "int8", "-o", "small.din"]);
+    let lost = exported.as_object_mut().unwrap().remove("row_errors").unwrap();
+    assert!(lost[0]["max"].as_f64().unwrap() > 0.0 && lost[0]["table"] == "item", "{lost}");
     assert_eq!(succeed(&["--json", "inspect", "small.din"]), exported);
     let request = r#"{"context": {"hour": 3}, "candidates": [{"item": 5}, {"item": 6}, {"item": 99}]}"#;
     std::fs::write(path.join("requests.jsonl"), request).unwrap();
@@ -117,4 +119,40 @@ fn a_garbage_blob_is_refused_by_name() {
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(errors, "error: garbage.din: not a DIN blob: wrong magic number\n");
+}
+
+#[test]
+fn a_budget_chooses_what_fits_and_refuses_what_loses_too_much() {
+    let folder = folder(&format!("{JOB}\n[export]\nembedding = \"int8\"\nversion = 7\n"), SAMPLES);
+    let path = folder.path();
+    assert!(run(path, &["train", "job.toml", "-o", "model"]).status.success());
+    // What the job says of the export stays with the model.
+    let output = run(path, &["--json", "export", "model", "-o", "own.din"]);
+    let own: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&own["model_version"], &own["tables"][0]["encoding"]), (&7.into(), &"int8".into()), "{own}");
+
+    let budget = |bytes: &str, more: &[&str]| {
+        let arguments =
+            ["--json", "export", "model", "--calibrate", "job.toml", "-o", "fit.din", "--budget", bytes];
+        run(path, &[&arguments, more].concat())
+    };
+    let output = budget("1MiB", &[]);
+    assert!(output.status.success(), "{output:?}");
+    let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let chosen = &all["choices"][all["chosen"].as_u64().unwrap() as usize];
+    assert_eq!(std::fs::metadata(path.join("fit.din")).unwrap().len(), chosen["bytes"].as_u64().unwrap());
+    let losses = all["choices"].as_array().unwrap().iter();
+    let least = losses.filter_map(|choice| choice["figures"]["log_loss"].as_f64()).fold(f64::MAX, f64::min);
+    assert_eq!(chosen["figures"]["log_loss"], least);
+
+    std::fs::remove_file(path.join("fit.din")).unwrap();
+    let refused = |output: std::process::Output, part: &str| {
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && text.contains(part), "{text}");
+        assert!(!path.join("fit.din").exists());
+    };
+    refused(budget("1kB", &[]), "no blob fits 1000 bytes: the smallest");
+    refused(budget("1MiB", &["--max-auc-loss", "-1"]), "AUC against f32, more than -1");
+    let output = run(path, &["export", "model", "--embedding", "itme=int8"]);
+    refused(output, "table `itme`, which the model does not have; it has item");
 }

@@ -54,7 +54,7 @@ impl Golden {
         let paper = attention_shape(ActivationShape::Sigmoid, ActivationShape::Dice)
             .fill("paper", &mut Random::new(1));
         let everything = everything_shape().fill("everything", &mut Random::new(3));
-        let int8 = ExportOptions { embedding: Embedding::Int8, ..ExportOptions::default() };
+        let int8 = ExportOptions { embedding: Embedding::Int8.into(), ..ExportOptions::default() };
         let base = ModelShape { pooling: vec![PoolingShape::Sum], product: false, ..plain_shape() };
         let none = ModelShape {
             schema: Schema { sequences: Vec::new(), ..plain_shape().schema },
@@ -68,7 +68,7 @@ impl Golden {
                 paper.clone(),
                 ExportOptions { model_id: 7, model_version: 3, ..ExportOptions::default() },
             ),
-            golden("paper-int8", paper, int8),
+            golden("paper-int8", paper, int8.clone()),
             golden("everything", everything.clone(), ExportOptions::default()),
             Self {
                 signature: b"0123456789abcdef-signed",
@@ -96,7 +96,7 @@ impl Golden {
     /// The model whose rows are exactly the blob's.
     #[must_use]
     pub fn stored_weights(&self) -> ModelWeights {
-        match self.options.embedding {
+        match self.options.embedding.default {
             Embedding::Int8 => crate::dequantised::int8_rows(&self.weights),
             _ => self.weights.clone(),
         }

@@ -8,6 +8,7 @@
 //! | [`oracle`] | the model in f64, straight from its formulas |
 //! | [`shape`], [`random_model`] | models over the whole family |
 //! | [`dequantised`] | the model that int8 rows stand for |
+//! | [`interpreter`] | the integer path in plain i64, straight from its specification |
 //! | [`forge`] | blobs taken apart, changed and put together with good checksums |
 //! | [`golden`] | the golden blobs, and what their files hold |
 //! | [`reference_model`] | the model that came with the project, and its 256 cases |
@@ -15,6 +16,7 @@
 pub mod dequantised;
 pub mod forge;
 pub mod golden;
+pub mod interpreter;
 pub mod oracle;
 pub mod random;
 pub mod random_model;

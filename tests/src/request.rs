@@ -68,6 +68,17 @@ impl Request {
         then(&User { profile: &self.profile, context: &self.context, histories: &histories })
     }
 
+    /// As din-export takes it.
+    #[must_use]
+    pub fn for_export(&self) -> din_export::request::Request {
+        din_export::request::Request {
+            profile: self.profile.clone(),
+            context: self.context.clone(),
+            histories: self.flat_histories(),
+            candidates: self.slate.clone(),
+        }
+    }
+
     /// Scores the slate with din-core.
     ///
     /// # Errors

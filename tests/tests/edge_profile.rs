@@ -43,7 +43,9 @@ fn compare(scores: impl Fn(&ReferenceCase) -> Vec<f64>) -> Difference {
 
 fn compare_blob(embedding: Embedding) -> Difference {
     let weights = import::load(&description()).unwrap();
-    let bytes = blob::write(&weights, &ExportOptions { embedding, ..ExportOptions::default() }).unwrap();
+    let bytes =
+        blob::write(&weights, &ExportOptions { embedding: embedding.into(), ..ExportOptions::default() })
+            .unwrap();
     let model = Model::from_bytes(&bytes).unwrap();
     let difference =
         compare(|case| case.request.scores(&model).unwrap().into_iter().map(f64::from).collect());

@@ -16,7 +16,12 @@ const SIGNATURE: [u8; 21] = *b"stands for a signatur";
 /// Small, and with every part that a blob can have.
 fn everything(embedding: Embedding) -> Vec<u8> {
     let weights = everything_shape().fill("everything", &mut Random::new(3));
-    let options = ExportOptions { embedding, model_id: 7, model_version: 3 };
+    let options = ExportOptions {
+        embedding: embedding.into(),
+        model_id: 7,
+        model_version: 3,
+        ..ExportOptions::default()
+    };
     let bytes = blob::write(&weights, &options).unwrap();
     blob::attach_signature(&bytes, SIGNATURE.len() as u32, |_| SIGNATURE.to_vec()).unwrap()
 }

@@ -17,7 +17,7 @@ const MODELS: u64 = 400;
 const REQUESTS: u64 = 4;
 
 fn write(model: &ModelWeights, embedding: Embedding) -> Vec<u8> {
-    blob::write(model, &ExportOptions { embedding, ..ExportOptions::default() }).unwrap()
+    blob::write(model, &ExportOptions { embedding: embedding.into(), ..ExportOptions::default() }).unwrap()
 }
 
 /// Every random model, with some requests.

@@ -1,11 +1,23 @@
 //! From trained weights to a blob.
 //!
-//! [`fold`](mod@fold) removes what inference does not need (batch norm, Dice's statistics, the redundant parts of the
-//! first layer), [`quantize`] packs embedding rows, [`writer`] lays everything out.
+//! | module | concept |
+//! |---|---|
+//! | [`fold`](mod@fold) | what inference does not need removed: batch norm, Dice's statistics, redundant parts of the first layer |
+//! | [`embedding`], [`half`], [`rows`] | the form of each embedding table; rows packed, and what that loses |
+//! | [`forward`], [`calibration`] | the network in f64, and how large its numbers get |
+//! | [`integer`] | the network in integers |
+//! | [`options`], [`writer`] | everything laid out |
 
+pub mod calibration;
+pub mod embedding;
 pub mod fold;
-pub mod quantize;
+pub mod forward;
+pub mod half;
+pub mod integer;
+pub mod options;
+pub mod rows;
 pub mod writer;
 
-pub use quantize::Embedding;
-pub use writer::{ExportError, ExportOptions, attach_signature, write};
+pub use embedding::{Embedding, Embeddings};
+pub use options::{ExportOptions, NumericPath};
+pub use writer::{ExportError, TableError, attach_signature, row_errors, write};

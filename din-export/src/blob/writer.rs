@@ -1,8 +1,11 @@
 //! Lays out a blob: header, manifest, sections.
 
+use super::embedding::{Embedding, Embeddings};
 use super::fold::{self, FoldedLayer};
-use super::quantize::{self, Embedding};
-use crate::schema::{BehaviourField, Field, FieldKind, Vocabulary};
+use super::integer::IntegerError;
+use super::options::{ExportOptions, NumericPath};
+use super::rows;
+use crate::schema::{BehaviourField, Field, FieldKind, TableSpec, Vocabulary};
 use crate::weights::{AttentionNormalisation, ModelWeights, PoolingWeights, WeightsError};
 use din_core::header::{ALIGNMENT, HEADER_LEN, Header, MINOR};
 use din_core::manifest::{
@@ -10,6 +13,7 @@ use din_core::manifest::{
     Records, SectionRecord, SequenceRecord, TableRecord, VocabularyKind,
 };
 use din_core::{LoadError, Model, Normaliser, crc32};
+use serde::Serialize;
 
 /// Why a model cannot be written as a blob.
 #[derive(Debug, thiserror::Error)]
@@ -27,20 +31,28 @@ pub enum ExportError {
         /// Of the format.
         limit: usize,
     },
+    /// A form was chosen for a table that there is not.
+    #[error(
+        "a form of embedding rows was chosen for table `{name}`, which the model does not have; it has {tables}"
+    )]
+    UnknownTable {
+        /// What was found.
+        name: String,
+        /// What there is.
+        tables: String,
+    },
+    /// A number that its table's form cannot hold.
+    #[error(transparent)]
+    Overflow(#[from] rows::Overflow),
+    /// The form is not part of the format yet.
+    #[error("this version of the format has neither the integer path nor f16 and int4 rows")]
+    Unwritable,
+    /// The integer path cannot hold the model.
+    #[error(transparent)]
+    Integer(#[from] IntegerError),
     /// A weight is not finite; training would have stopped, so this is an import's.
     #[error("the model does not make a valid blob: {0}")]
     Invalid(#[from] LoadError),
-}
-
-/// What the writer is free to choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ExportOptions {
-    /// Form of the embedding rows.
-    pub embedding: Embedding,
-    /// Of which this blob is a version; 0 takes the hash of the model's name.
-    pub model_id: u64,
-    /// Only ever raised.
-    pub model_version: u64,
 }
 
 /// Writes a blob. The same input gives the same bytes, and the bytes load.
@@ -49,8 +61,13 @@ pub struct ExportOptions {
 /// [`ExportError::Shape`], [`ExportError::TooLarge`]; [`ExportError::Invalid`] for weights that are not finite.
 pub fn write(weights: &ModelWeights, options: &ExportOptions) -> Result<Vec<u8>, ExportError> {
     weights.check()?;
+    check_tables(weights, &options.embedding)?;
+    let forms = weights.schema.tables.iter().map(|spec| options.embedding.of(&spec.name));
+    if options.path == NumericPath::Integer || forms.into_iter().any(|form| encoding(form).is_none()) {
+        return Err(ExportError::Unwritable);
+    }
     let mut layout = Layout::default();
-    layout.tables(weights, options.embedding)?;
+    layout.tables(weights, &options.embedding)?;
     layout.fields(weights)?;
     layout.sequences(weights)?;
     for layer in &weights.head {
@@ -58,7 +75,7 @@ pub fn write(weights: &ModelWeights, options: &ExportOptions) -> Result<Vec<u8>,
     }
     let item_bias = match &weights.item_bias {
         Some(bias) => {
-            let values = layout.section(quantize::little_endian(&bias.values))?;
+            let values = layout.section(rows::little_endian(&bias.values))?;
             Some(ItemBiasRecord { field: index("item bias field", bias.field)?, values })
         }
         None => None,
@@ -66,6 +83,32 @@ pub fn write(weights: &ModelWeights, options: &ExportOptions) -> Result<Vec<u8>,
     let bytes = layout.finish(weights, item_bias, options)?;
     Model::from_bytes(&bytes)?;
     Ok(bytes)
+}
+
+/// What the form of one table's rows loses.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TableError {
+    /// Of the table.
+    pub table: String,
+    /// Of its rows.
+    pub embedding: Embedding,
+    /// Against the trained rows.
+    #[serde(flatten)]
+    pub error: rows::RowError,
+}
+
+/// What the forms of the rows lose, for each table.
+///
+/// # Errors
+/// [`ExportError::Overflow`]
+pub fn row_errors(weights: &ModelWeights, embeddings: &Embeddings) -> Result<Vec<TableError>, ExportError> {
+    let tables = weights.schema.tables.iter().zip(&weights.tables);
+    let error = |(spec, values): (&TableSpec, &Vec<f32>)| {
+        let embedding = embeddings.of(&spec.name);
+        let packed = rows::pack(&spec.name, values, spec.dim, embedding)?;
+        Ok(TableError { table: spec.name.clone(), embedding, error: packed.error(values) })
+    };
+    tables.map(error).collect()
 }
 
 /// Appends a signature over everything before it; `sign` gets those bytes, with the final header, and returns exactly
@@ -90,6 +133,15 @@ pub fn attach_signature(
     }
     bytes.extend(signature);
     Ok(bytes)
+}
+
+/// Refuses a form for a table that there is not.
+fn check_tables(weights: &ModelWeights, embeddings: &Embeddings) -> Result<(), ExportError> {
+    let tables: Vec<&str> = weights.schema.tables.iter().map(|spec| spec.name.as_str()).collect();
+    match embeddings.tables.keys().find(|name| !tables.contains(&name.as_str())) {
+        Some(name) => Err(ExportError::UnknownTable { name: name.clone(), tables: tables.join(", ") }),
+        None => Ok(()),
+    }
 }
 
 /// A blob in the making.
@@ -130,14 +182,15 @@ impl Layout {
         Ok(number)
     }
 
-    fn tables(&mut self, weights: &ModelWeights, embedding: Embedding) -> Result<(), ExportError> {
+    fn tables(&mut self, weights: &ModelWeights, embeddings: &Embeddings) -> Result<(), ExportError> {
         for (spec, values) in weights.schema.tables.iter().zip(&weights.tables) {
             let name = self.name(&spec.name)?;
-            let packed = quantize::pack(values, spec.dim, embedding);
+            let embedding = embeddings.of(&spec.name);
+            let packed = rows::pack(&spec.name, values, spec.dim, embedding)?;
             let values = self.section(packed.values)?;
             let scales = match embedding {
-                Embedding::F32 => NONE,
-                Embedding::Int8 => self.section(quantize::little_endian(&packed.scales))?,
+                Embedding::F32 | Embedding::F16 => NONE,
+                Embedding::Int8 | Embedding::Int4 => self.section(rows::little_endian(&packed.scales))?,
             };
             let (vocabulary, first_id, first_row, keys) = match &spec.vocabulary {
                 Vocabulary::Dense { first, first_row, .. } => {
@@ -156,7 +209,7 @@ impl Layout {
                 name,
                 rows: spec.vocabulary.rows() as u32,
                 dim: index(&format!("width of table `{}`", spec.name), spec.dim)?,
-                encoding: embedding.encoding(),
+                encoding: encoding(embedding).unwrap_or_default(),
                 values,
                 scales,
                 vocabulary,
@@ -230,12 +283,12 @@ impl Layout {
     }
 
     fn layer(&mut self, layer: &FoldedLayer) -> Result<(), ExportError> {
-        let weight = self.section(quantize::little_endian(&layer.weight))?;
-        let bias = self.section(quantize::little_endian(&layer.bias))?;
+        let weight = self.section(rows::little_endian(&layer.weight))?;
+        let bias = self.section(rows::little_endian(&layer.bias))?;
         let parameters = if layer.parameters.is_empty() {
             NONE
         } else {
-            self.section(quantize::little_endian(&layer.parameters))?
+            self.section(rows::little_endian(&layer.parameters))?
         };
         self.layers.push(LayerRecord {
             inputs: layer.inputs as u32,
@@ -317,4 +370,12 @@ impl Layout {
 
 fn encode<R: Record>(records: &[R]) -> Vec<u8> {
     records.iter().flat_map(|record| postcard::to_stdvec(record).expect("a plain record encodes")).collect()
+}
+
+fn encoding(embedding: Embedding) -> Option<manifest::RowEncoding> {
+    match embedding {
+        Embedding::F32 => Some(manifest::RowEncoding::F32),
+        Embedding::Int8 => Some(manifest::RowEncoding::Int8),
+        _ => None,
+    }
 }

@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let text = report.to_string();
     let mut files = Vec::new();
     if let Some(run) = report.runs.iter().find(|run| run.variant == Variant::DinRegularized) {
-        files = import::files(&run.weights, &arguments.output);
+        files = import::files(&run.weights, &job.export, &arguments.output);
         files.push((arguments.output.join("model.din"), export(&job, &run.weights, job.export.embedding)?));
     }
     files.push((arguments.output.join("metrics.json"), serde_json::to_vec_pretty(&report)?));

@@ -1,10 +1,16 @@
 //! `din-export export`
 
-use super::CommandResult;
-use din_export::blob::{self, Embedding, ExportOptions};
+use super::progress::Progress;
+use super::{CommandResult, load_model, read};
+use din_export::blob::{self, Embedding, ExportOptions, NumericPath};
+use din_export::job::Job;
+use din_export::job::export::ExportConfig;
+use din_export::rank::Request;
 use din_export::weights::ModelWeights;
-use din_export::{inspect, output};
-use std::path::PathBuf;
+use din_export::{data, import, inspect, output, tradeoff};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -14,50 +20,177 @@ pub struct Arguments {
     blob: BlobArguments,
 }
 
-/// How and where a blob is written.
+/// How and where a blob is written. What is not said here, the description's `[export]` says.
 #[derive(clap::Args)]
 pub struct BlobArguments {
     /// The blob
     #[arg(long, short, value_name = "FILE", default_value = "model.din")]
     output: PathBuf,
-    /// How embedding rows are stored
-    #[arg(long, value_enum, default_value_t = EmbeddingArgument::F32)]
-    embedding: EmbeddingArgument,
-    /// Version of the model, which a device compares with the one it has
-    #[arg(long, default_value_t = 1)]
-    model_version: u64,
+    /// Arithmetic of the blob: f32 or integer [default: what the model's [export] says]
+    #[arg(long, value_name = "PATH")]
+    path: Option<NumericPath>,
+    /// Form of the embedding rows: f32, f16, int8 or int4, or TABLE=FORM for one table; may be repeated
+    /// [default: what the model's [export] says]
+    #[arg(long, value_name = "FORM")]
+    embedding: Vec<EmbeddingChoice>,
+    /// Version of the model, which a device compares with the one it has [default: what the model's [export] says]
+    #[arg(long)]
+    model_version: Option<u64>,
+    /// Calibrate the integer path on the training split of a job
+    #[arg(long, value_name = "JOB")]
+    calibrate: Option<PathBuf>,
+    /// Folder of the job's data files [default: what the job says]
+    #[arg(long, value_name = "DIR", requires = "calibrate")]
+    data: Option<PathBuf>,
+    /// Calibrate the integer path on requests, JSON lines as `rank` takes them
+    #[arg(long, value_name = "FILE", conflicts_with = "calibrate")]
+    requests: Option<PathBuf>,
+    /// Try every path and form, and write the most accurate blob of at most so many bytes: 262144, 256KiB, 1MB
+    #[arg(long, value_name = "SIZE", requires = "calibrate", conflicts_with_all = ["path", "embedding"])]
+    budget: Option<Size>,
+    /// With --budget: refuse a blob that loses more AUC than this on the validation split
+    #[arg(long, value_name = "X", requires = "budget", allow_negative_numbers = true)]
+    max_auc_loss: Option<f64>,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub enum EmbeddingArgument {
-    /// four bytes a number, exact
-    F32,
-    /// one byte a number and a scale for each row
-    Int8,
+/// `int8`, or `item=int4`.
+#[derive(Clone)]
+struct EmbeddingChoice {
+    table: Option<String>,
+    embedding: Embedding,
+}
+
+impl FromStr for EmbeddingChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (table, form) = match text.rsplit_once('=') {
+            Some((table, form)) => (Some(table.to_owned()), form),
+            None => (None, text),
+        };
+        Ok(Self { table, embedding: form.parse()? })
+    }
+}
+
+/// Bytes.
+#[derive(Clone, Copy)]
+struct Size(usize);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match &text[digits.len()..] {
+            "" | "B" => 1,
+            "kB" | "KB" => 1000,
+            "KiB" | "K" => 1 << 10,
+            "MB" => 1_000_000,
+            "MiB" | "M" => 1 << 20,
+            other => return Err(format!("`{other}` is no unit of bytes; there are B, kB, KiB, MB and MiB")),
+        };
+        let number: usize = digits.trim().parse().map_err(|_| format!("`{text}` is no number of bytes"))?;
+        number.checked_mul(unit).map(Self).ok_or_else(|| format!("`{text}` is too large"))
+    }
 }
 
 impl BlobArguments {
+    /// The model's own `[export]`, changed by what the command line says.
+    fn config(&self, own: ExportConfig) -> ExportConfig {
+        let mut config = own;
+        config.path = self.path.unwrap_or(config.path);
+        config.version = self.model_version.unwrap_or(config.version);
+        if let Some(all) = self.embedding.iter().rev().find(|choice| choice.table.is_none()) {
+            config.embedding = all.embedding;
+            config.tables.clear();
+        }
+        for choice in &self.embedding {
+            if let Some(table) = &choice.table {
+                config.tables.insert(table.clone(), choice.embedding);
+            }
+        }
+        config
+    }
+
     /// Writes the blob and says what it needs.
-    pub fn write(&self, weights: &ModelWeights, json: bool) -> CommandResult {
-        let embedding = match self.embedding {
-            EmbeddingArgument::F32 => Embedding::F32,
-            EmbeddingArgument::Int8 => Embedding::Int8,
+    pub fn write(&self, weights: &ModelWeights, own: ExportConfig, json: bool) -> CommandResult {
+        let mut options = self.config(own).options();
+        let dataset = match &self.calibrate {
+            Some(job) if self.budget.is_some() || options.path == NumericPath::Integer => {
+                let progress = Progress::new();
+                let job = Job::load(job)?;
+                Some(data::load(&job, self.data.as_deref(), &mut |step| progress.begin(&step.to_string()))?)
+            }
+            _ => None,
         };
-        let options =
-            ExportOptions { embedding, model_version: self.model_version, ..ExportOptions::default() };
-        let bytes = blob::write(weights, &options)?;
-        let model = din_core::Model::from_bytes(&bytes)?;
-        let inspection = inspect::inspect(&model);
+        if let Some(dataset) = &dataset {
+            options.requests = tradeoff::calibration_requests(weights, dataset, &dataset.train)?;
+        } else if let Some(file) = &self.requests {
+            options.requests = requests(file, weights)?;
+        } else if options.path == NumericPath::Integer {
+            eprintln!(
+                "calibrating on random requests; --calibrate JOB or --requests FILE gives the ranges that occur"
+            );
+        }
+        if let (Some(budget), Some(dataset)) = (self.budget, &dataset) {
+            let progress = Progress::new();
+            let tradeoff =
+                tradeoff::search(weights, dataset, &options, budget.0, &mut |step| progress.begin(step))?;
+            drop(progress);
+            if let Some(Err(error)) = self.max_auc_loss.map(|allowed| tradeoff.check(allowed)) {
+                eprint!("{tradeoff}");
+                return Err(error.into());
+            }
+            output::write(&self.output, &tradeoff.blob)?;
+            let text = format!("{tradeoff}{}: {} bytes\n", self.output.display(), tradeoff.blob.len());
+            return super::print(json, &tradeoff, &text);
+        }
+        self.write_one(weights, &options, json)
+    }
+
+    fn write_one(&self, weights: &ModelWeights, options: &ExportOptions, json: bool) -> CommandResult {
+        let bytes = blob::write(weights, options)?;
+        let inspection = inspect::inspect(&din_core::Model::from_bytes(&bytes)?);
+        let errors = blob::row_errors(weights, &options.embedding)?;
         output::write(&self.output, &bytes)?;
-        let text = format!(
+        let mut text = format!(
             "{}: {} bytes, {} bytes of scratch, {} multiply-accumulates a candidate\n",
             self.output.display(),
             inspection.bytes,
             inspection.scratch_bytes,
             inspection.macs_per_candidate
         );
-        super::print(json, &inspection, &text)
+        for error in errors.iter().filter(|error| error.error.max > 0.0) {
+            text += &format!(
+                "table {}: rows as {}, off by {:.2e} at most, {:.2e} root mean square\n",
+                error.table,
+                error.embedding.name(),
+                error.error.max,
+                error.error.rms
+            );
+        }
+        let mut value = serde_json::to_value(&inspection)?;
+        value["row_errors"] = serde_json::to_value(&errors)?;
+        super::print(json, &value, &text)
     }
+}
+
+/// Requests of a file, read with the fields of the model.
+fn requests(file: &Path, weights: &ModelWeights) -> Result<Vec<Request>, Box<dyn Error + Send + Sync>> {
+    let bytes = blob::write(weights, &ExportOptions::default())?;
+    let model = load_model(file, &bytes)?;
+    let text =
+        String::from_utf8(read(file)?).map_err(|error| format!("{}: not UTF-8: {error}", file.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let requests = lines.map(|(index, line)| {
+        Request::parse(line, &model)
+            .map_err(|error| format!("{}, line {}: {error}", file.display(), index + 1))
+    });
+    let requests = requests.collect::<Result<Vec<_>, _>>()?;
+    if requests.is_empty() {
+        return Err(format!("{}: has no request to calibrate on", file.display()).into());
+    }
+    Ok(requests)
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
@@ -66,6 +199,6 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     } else {
         arguments.trained.clone()
     };
-    let weights = din_export::import::load(&description)?;
-    arguments.blob.write(&weights, json)
+    let weights = import::load(&description)?;
+    arguments.blob.write(&weights, import::export_config(&description)?, json)
 }

@@ -14,5 +14,5 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let weights = din_export::import::load(&arguments.description)?;
-    arguments.blob.write(&weights, json)
+    arguments.blob.write(&weights, din_export::import::export_config(&arguments.description)?, json)
 }

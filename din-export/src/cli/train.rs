@@ -2,10 +2,11 @@
 
 use super::progress::Progress;
 use super::{CommandResult, JobArguments, load_job};
-use din_export::blob::{self, ExportOptions};
+use din_export::blob::{self, NumericPath};
+
 use din_export::evaluation::{Evaluation, evaluate};
 use din_export::training::{EpochReport, Event, train};
-use din_export::{data, import, output};
+use din_export::{data, import, output, tradeoff};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -59,11 +60,10 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     })?;
     let mut weights = trained.weights;
     weights.name.clone_from(&job.name);
-    let options = ExportOptions {
-        embedding: job.export.embedding,
-        model_version: job.export.version,
-        ..ExportOptions::default()
-    };
+    let mut options = job.export.options();
+    if options.path == NumericPath::Integer {
+        options.requests = tradeoff::calibration_requests(&weights, &dataset, &dataset.train)?;
+    }
     let bytes = blob::write(&weights, &options)?;
     progress.begin("evaluating the blob");
     let test = if dataset.test.is_empty() { None } else { Some(evaluate(&bytes, &dataset, &dataset.test)?) };
@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
         valid: evaluate(&bytes, &dataset, &dataset.valid)?,
         test,
     };
-    let mut files = import::files(&weights, &arguments.output);
+    let mut files = import::files(&weights, &job.export, &arguments.output);
     files.push((arguments.output.join("metrics.json"), serde_json::to_vec_pretty(&report)?));
     files.push((arguments.output.join("model.din"), bytes));
     output::write_together(&files)?;

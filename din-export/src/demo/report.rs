@@ -187,10 +187,7 @@ impl fmt::Display for Report {
             "model", "rows", "log loss", "AUC", "GAUC", "RelaImpr", "blob bytes", "RAM bytes", "us/candidate"
         )?;
         for row in &self.rows {
-            let embedding = match row.embedding {
-                Embedding::F32 => "f32",
-                Embedding::Int8 => "int8",
-            };
+            let embedding = row.embedding.name();
             writeln!(
                 f,
                 "{:<28} {embedding:>4} {:>8.4} {:>7.4} +- {:.4} {:>7.4} {:>+7.2} % {:>10.0} {:>9.0} {:>12.2}",

@@ -6,9 +6,11 @@ use crate::data::dataset::Dataset;
 use crate::evaluation::{EvaluationError, RawSamples, evaluate};
 use crate::job::Job;
 use crate::metrics::Metrics;
+use crate::request::Request;
+use crate::scoring::Scorer;
 use crate::training::{self, EpochReport, Event, TrainingError, train};
 use crate::weights::ModelWeights;
-use din_core::{Behaviours, Model, Ranker, User, Value};
+use din_core::Model;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -176,7 +178,11 @@ fn figures(
 pub fn export(job: &Job, weights: &ModelWeights, embedding: Embedding) -> Result<Vec<u8>, ExportError> {
     blob::write(
         weights,
-        &ExportOptions { embedding, model_version: job.export.version, ..ExportOptions::default() },
+        &ExportOptions {
+            embedding: embedding.into(),
+            model_version: job.export.version,
+            ..ExportOptions::default()
+        },
     )
 }
 
@@ -184,23 +190,16 @@ pub fn export(job: &Job, weights: &ModelWeights, embedding: Embedding) -> Result
 fn time_slates(model: &Model<'_>, dataset: &Dataset) -> Result<f64, DemoError> {
     const SLATES: usize = 101;
     let view = RawSamples::new(model, dataset)?;
-    let mut scratch = vec![0.0; model.scratch_len()];
+    let mut scorer = Scorer::new(model);
     let test = &dataset.test;
-    let candidates: Vec<Value> =
-        (0..SLATE).flat_map(|index| view.candidate(test[index * test.len() / SLATE])).collect();
-    let mut scores = [0.0; SLATE];
+    let candidates: Vec<_> =
+        (0..SLATE).map(|index| view.candidate(test[index * test.len() / SLATE])).collect();
     let mut seconds = Vec::new();
     for slate in 0..SLATES {
         let sample = test[slate * test.len() / SLATES];
-        let histories = view.histories(sample);
-        let histories: Vec<_> = histories.iter().map(|values| Behaviours::new(values)).collect();
-        let (profile, context) = (view.profile(sample), view.context(sample));
-        let user = User { profile: &profile, context: &context, histories: &histories };
-        let failed = |source| EvaluationError::Score { sample, source };
+        let request = Request { candidates: candidates.clone(), ..view.request(sample) };
         let start = Instant::now();
-        let mut ranker = Ranker::new(model, &mut scratch).map_err(failed)?;
-        ranker.set_user(&user).map_err(failed)?;
-        ranker.score_slate(&candidates, &mut scores).map_err(failed)?;
+        scorer.scores(&request).map_err(|source| EvaluationError::Score { sample, source })?;
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);

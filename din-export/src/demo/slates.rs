@@ -6,7 +6,9 @@ use crate::blob::Embedding;
 use crate::data::dataset::Dataset;
 use crate::evaluation::{EvaluationError, RawSamples};
 use crate::job::Job;
-use din_core::{Behaviours, Group, Model, Ranker, User, Value};
+use crate::request::Request;
+use crate::scoring::Scorer;
+use din_core::{Group, Model, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -91,24 +93,20 @@ fn rank(
     label: impl Fn(&u32) -> f32,
 ) -> Result<Slate, DemoError> {
     let first = samples[0];
-    let histories = view.histories(first);
-    let behaviours: Vec<_> = histories.iter().map(|values| Behaviours::new(values)).collect();
-    let (profile, context) = (view.profile(first), view.context(first));
-    let failed = |source| EvaluationError::Score { sample: first, source };
-    let mut scratch = vec![0.0; model.scratch_len()];
-    let mut ranker = Ranker::new(model, &mut scratch).map_err(failed)?;
-    ranker
-        .set_user(&User { profile: &profile, context: &context, histories: &behaviours })
-        .map_err(failed)?;
+    let slate = samples.iter().map(|sample| view.candidate(*sample)).collect();
+    let request = Request { candidates: slate, ..view.request(first) };
+    let scored = Scorer::new(model)
+        .explain(&request)
+        .map_err(|source| EvaluationError::Score { sample: first, source })?;
+    let history_len = scored.first().and_then(|scored| scored.attention.first()).map_or(0, Vec::len);
+    let names: Vec<&str> = model.fields(Group::Candidate).map(|field| field.name).collect();
     let mut candidates = Vec::new();
-    for sample in samples {
-        let values = view.candidate(*sample);
-        let score = ranker.score(&values).map_err(failed)?;
+    for ((sample, values), scored) in samples.iter().zip(&request.candidates).zip(scored) {
         let mut looked_at = Vec::new();
-        for (index, sequence) in model.sequences().enumerate() {
+        for ((sequence, weights), history) in model.sequences().zip(&scored.attention).zip(&request.histories)
+        {
             let names: Vec<&str> = model.behaviour_fields(&sequence).map(|field| field.name).collect();
-            let weights = ranker.attention(index);
-            let history: Vec<&[Value]> = histories[index].chunks_exact(names.len()).collect();
+            let history: Vec<&[Value]> = history.chunks_exact(names.len()).collect();
             let newest = &history[history.len() - weights.len()..];
             looked_at.extend(newest.iter().zip(weights).rev().enumerate().map(
                 |(age, (behaviour, weight))| Attention {
@@ -120,17 +118,16 @@ fn rank(
         }
         looked_at.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
         looked_at.truncate(BEHAVIOURS);
-        let names: Vec<&str> = model.fields(Group::Candidate).map(|field| field.name).collect();
         candidates.push(Candidate {
-            item: describe(&names, &values),
-            score,
+            item: describe(&names, values),
+            score: scored.score,
             clicked: label(sample) == 1.0,
             looked_at,
         });
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let names: Vec<&str> = model.fields(Group::Profile).map(|field| field.name).collect();
-    Ok(Slate { user: describe(&names, &profile), history_len: ranker.history_len(0), candidates })
+    Ok(Slate { user: describe(&names, &request.profile), history_len, candidates })
 }
 
 /// `video 17, tag 39`

@@ -1,5 +1,6 @@
 //! The TOML that says which tensor is which part.
 
+use crate::job::export::ExportConfig;
 use crate::weights::AttentionNormalisation;
 use din_core::Normaliser;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub(crate) struct Description {
     pub head: HeadParts,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item_bias: Option<ItemBiasParts>,
+    /// How blobs of the model are written, unless the command line says otherwise.
+    #[serde(default)]
+    pub export: ExportConfig,
 }
 
 /// A tensor `[rows, dim]`, and what its rows stand for: dense ids, or the ids of another tensor.

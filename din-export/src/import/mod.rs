@@ -9,6 +9,7 @@ mod save;
 pub use error::ImportError;
 pub use save::files;
 
+use crate::job::export::ExportConfig;
 use crate::job::file::explain;
 use crate::job::nearest::Suggestion;
 use crate::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
@@ -19,6 +20,20 @@ use description::{
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 
+/// How blobs of a described model are written: its `[export]`.
+///
+/// # Errors
+/// [`ImportError::Unreadable`], [`ImportError::Toml`].
+pub fn export_config(description: &Path) -> Result<ExportConfig, ImportError> {
+    read(description).map(|parts| parts.export)
+}
+
+fn read(description: &Path) -> Result<Description, ImportError> {
+    let unreadable = |source| ImportError::Unreadable { file: description.to_owned(), source };
+    let text = std::fs::read_to_string(description).map_err(unreadable)?;
+    Ok(toml::from_str(&text).map_err(|error| explain(&error, &text, description))?)
+}
+
 /// Reads a description and the weights that it names.
 ///
 /// # Errors
@@ -28,8 +43,7 @@ pub fn load(description: &Path) -> Result<ModelWeights, ImportError> {
         let file = file.to_owned();
         move |source| ImportError::Unreadable { file, source }
     };
-    let text = std::fs::read_to_string(description).map_err(unreadable(description))?;
-    let parts: Description = toml::from_str(&text).map_err(|error| explain(&error, &text, description))?;
+    let parts = read(description)?;
     let file = description.parent().unwrap_or(Path::new("")).join(&parts.weights);
     let bytes = std::fs::read(&file).map_err(unreadable(&file))?;
     let tensors = SafeTensors::deserialize(&bytes)

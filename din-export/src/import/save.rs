@@ -4,6 +4,7 @@ use super::description::{
     ActivationParts, Description, FieldParts, HeadParts, ItemBiasParts, LayerParts, NormParts, PoolingParts,
     SequenceParts, TableParts,
 };
+use crate::job::export::ExportConfig;
 use crate::schema::{Field, FieldKind, Schema, Vocabulary};
 use crate::weights::{Activation, AttentionNormalisation, Layer, ModelWeights, PoolingWeights};
 use safetensors::Dtype;
@@ -16,9 +17,9 @@ const WEIGHTS: &str = "weights.safetensors";
 
 /// The files that [`load`](super::load) reads back: `weights.safetensors` and the description, `model.toml`.
 #[must_use]
-pub fn files(weights: &ModelWeights, folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub fn files(weights: &ModelWeights, export: &ExportConfig, folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut tensors = Tensors::default();
-    let description = tensors.describe(weights);
+    let description = Description { export: export.clone(), ..tensors.describe(weights) };
     let text = toml::to_string(&description).expect("a description of plain strings and numbers encodes");
     vec![(folder.join(WEIGHTS), tensors.encode()), (folder.join("model.toml"), text.into_bytes())]
 }
@@ -100,6 +101,7 @@ impl Tensors {
             sequences,
             head: HeadParts { product: weights.product, layers: self.layers("head", &weights.head) },
             item_bias,
+            export: ExportConfig::default(),
         }
     }
 

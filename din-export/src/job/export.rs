@@ -1,20 +1,45 @@
 //! `[export]`: what the blob holds besides the model.
 
-use crate::blob::Embedding;
+use crate::blob::{Embedding, Embeddings, ExportOptions, NumericPath};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// `[export]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// `[export]`. `train` writes it beside the weights, and `export` starts from it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExportConfig {
-    /// How embedding rows are stored.
+    /// Arithmetic of the blob: `f32` or `integer`.
+    pub path: NumericPath,
+    /// How embedding rows are stored: `f32`, `f16`, `int8` or `int4`.
     pub embedding: Embedding,
     /// The model's version, which a device compares with the one that it has: raise it for every release.
     pub version: u64,
+    /// `[export.tables]`: another form for a table, by its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, Embedding>,
 }
 
 impl Default for ExportConfig {
     fn default() -> Self {
-        Self { embedding: Embedding::F32, version: 1 }
+        Self { path: NumericPath::F32, embedding: Embedding::F32, version: 1, tables: BTreeMap::new() }
+    }
+}
+
+impl ExportConfig {
+    /// The form of each table.
+    #[must_use]
+    pub fn embeddings(&self) -> Embeddings {
+        Embeddings { default: self.embedding, tables: self.tables.clone() }
+    }
+
+    /// What the writer is told; calibration is the caller's to add.
+    #[must_use]
+    pub fn options(&self) -> ExportOptions {
+        ExportOptions {
+            path: self.path,
+            embedding: self.embeddings(),
+            model_version: self.version,
+            ..ExportOptions::default()
+        }
     }
 }

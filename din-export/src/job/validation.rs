@@ -55,6 +55,15 @@ impl Job {
                     .refuse(format!("tables.{name}"), "is used by no field; name it in one or remove it");
             }
         }
+        for name in self.export.tables.keys().filter(|name| !self.tables.contains_key(*name)) {
+            return Err(JobError::UnknownName {
+                file: self.file.clone(),
+                key: format!("export.tables.{name}"),
+                what: "a table",
+                found: name.clone(),
+                suggestion: Suggestion::new(name, self.tables.keys().map(String::as_str)),
+            });
+        }
         Ok(())
     }
 

@@ -8,9 +8,11 @@
 
 pub mod request;
 
-pub use request::{Request, RequestError};
+pub use crate::request::Request;
+pub use request::RequestError;
 
-use din_core::{Behaviours, Model, Ranker, ScoreError, User};
+use crate::scoring::Scorer;
+use din_core::{Model, ScoreError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -24,17 +26,17 @@ pub struct Answer {
     pub attention: Option<BTreeMap<String, Vec<Vec<f32>>>>,
 }
 
-/// A ranker with scratch memory of its own.
+/// Answers requests with a model.
 pub struct JsonRanker<'m> {
     model: &'m Model<'m>,
-    scratch: Vec<f32>,
+    scorer: Scorer<'m>,
 }
 
 impl<'m> JsonRanker<'m> {
     /// For a loaded model.
     #[must_use]
     pub fn new(model: &'m Model<'m>) -> Self {
-        Self { model, scratch: vec![0.0; model.scratch_len()] }
+        Self { model, scorer: Scorer::new(model) }
     }
 
     /// Scores every candidate of a request.
@@ -47,27 +49,18 @@ impl<'m> JsonRanker<'m> {
     }
 
     fn score(&mut self, request: &Request, explain: bool) -> Result<Answer, ScoreError> {
-        let mut ranker = Ranker::new(self.model, &mut self.scratch)?;
-        let histories: Vec<Behaviours<'_>> =
-            request.histories.iter().map(|values| Behaviours::new(values)).collect();
-        ranker.set_user(&User {
-            profile: &request.profile,
-            context: &request.context,
-            histories: &histories,
-        })?;
-        let mut attention = BTreeMap::<String, Vec<Vec<f32>>>::new();
-        let mut scores = Vec::with_capacity(request.candidates.len());
-        for candidate in &request.candidates {
-            scores.push(ranker.score(candidate)?);
-            if explain {
-                for (index, sequence) in
-                    self.model.sequences().enumerate().filter(|(_, sequence)| sequence.is_attention())
-                {
-                    let weights = ranker.attention(index).to_vec();
+        if !explain {
+            return Ok(Answer { scores: self.scorer.scores(request)?, attention: None });
+        }
+        let mut answer = Answer { scores: Vec::new(), attention: Some(BTreeMap::new()) };
+        for scored in self.scorer.explain(request)? {
+            answer.scores.push(scored.score);
+            for (sequence, weights) in self.model.sequences().zip(scored.attention) {
+                if let (true, Some(attention)) = (sequence.is_attention(), &mut answer.attention) {
                     attention.entry(sequence.name().to_owned()).or_default().push(weights);
                 }
             }
         }
-        Ok(Answer { scores, attention: explain.then_some(attention) })
+        Ok(answer)
     }
 }

@@ -1,6 +1,7 @@
 //! One line of JSON, as the values that a model reads.
 
 use crate::job::nearest::Suggestion;
+use crate::request::Request;
 use din_core::manifest::{FieldKind, VocabularyKind};
 use din_core::{Field, Group, Model, ScoreError, Value, hash_text};
 use serde_json::{Map, Value as Json};
@@ -35,19 +36,6 @@ pub enum RequestError {
     /// din-core refuses it.
     #[error("{0}")]
     Refused(ScoreError),
-}
-
-/// A request, ready for a ranker.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Request {
-    /// One value for each profile field.
-    pub profile: Vec<Value>,
-    /// One value for each context field.
-    pub context: Vec<Value>,
-    /// For each sequence, `[behaviours, fields]`, oldest first.
-    pub histories: Vec<Vec<Value>>,
-    /// For each candidate, one value for each field.
-    pub candidates: Vec<Vec<Value>>,
 }
 
 const KEYS: [&str; 4] = ["profile", "context", "history", "candidates"];

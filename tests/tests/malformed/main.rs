@@ -13,7 +13,7 @@ use din_tests::random::Random;
 
 fn good(embedding: Embedding) -> Vec<u8> {
     let weights = everything_shape().fill("everything", &mut Random::new(3));
-    blob::write(&weights, &ExportOptions { embedding, ..ExportOptions::default() }).unwrap()
+    blob::write(&weights, &ExportOptions { embedding: embedding.into(), ..ExportOptions::default() }).unwrap()
 }
 
 fn parts() -> Parts {

@@ -1,0 +1,80 @@
+//! What the integer quantiser makes of a model, run by an interpreter of the specification, against the f64 oracle.
+
+use din_export::blob::calibration::random_requests;
+use din_export::blob::forward::{Network, sigmoid};
+use din_export::blob::{Embedding, Embeddings};
+use din_export::import;
+use din_tests::interpreter;
+use din_tests::oracle;
+use din_tests::random::Random;
+use din_tests::random_model::random_model;
+use din_tests::reference_model;
+use din_tests::request::Request;
+use std::collections::BTreeMap;
+
+/// The largest and the mean magnitude of a difference.
+fn differences(found: &[Vec<f64>], truth: &[Vec<f64>]) -> (f64, f64) {
+    let each: Vec<f64> =
+        found.iter().flatten().zip(truth.iter().flatten()).map(|(a, b)| (a - b).abs()).collect();
+    assert_eq!(each.len(), truth.iter().map(Vec::len).sum::<usize>());
+    (each.iter().copied().fold(0.0, f64::max), each.iter().sum::<f64>() / each.len() as f64)
+}
+
+#[test]
+fn the_reference_in_integers_is_close_to_its_f64_scores() {
+    let weights = import::load(&reference_model::description()).unwrap();
+    let cases = reference_model::cases();
+    let truth: Vec<Vec<f64>> = cases.iter().map(|case| case.scores.clone()).collect();
+    let requests: Vec<_> = cases.iter().map(|case| case.request.for_export()).collect();
+    let mixed = Embeddings {
+        default: Embedding::Int8,
+        tables: BTreeMap::from([("category".to_owned(), Embedding::F16)]),
+    };
+    let choices = [
+        (Embedding::F32.into(), 0.004),
+        (mixed, 0.004),
+        (Embedding::Int8.into(), 0.008),
+        (Embedding::Int4.into(), 0.1),
+    ];
+    for (embeddings, bound) in choices {
+        let (largest, mean) =
+            differences(&interpreter::scores(&weights, &embeddings, &[], &requests), &truth);
+        println!("{}: largest {largest:.2e}, mean {mean:.2e}", embeddings.describe());
+        assert!(largest < bound, "{}: {largest}", embeddings.describe());
+    }
+}
+
+#[test]
+fn random_models_in_integers_are_close_to_the_oracle() {
+    let mut all = Vec::new();
+    for seed in 0..150 {
+        let weights = random_model(seed);
+        let mut random = Random::new(seed ^ 0x517c);
+        let requests: Vec<Request> = (0..8).map(|_| Request::random(&weights.schema, &mut random)).collect();
+        let truth: Vec<Vec<f64>> = requests
+            .iter()
+            .map(|request| oracle::score_all(&weights, request).iter().map(|truth| truth.score).collect())
+            .collect();
+        let requests: Vec<_> = requests.iter().map(Request::for_export).collect();
+        let found = interpreter::scores(&weights, &Embedding::F32.into(), &requests, &requests);
+        let (largest, mean) = differences(&found, &truth);
+        all.push((largest, mean, seed));
+    }
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    println!("largest {:?}, median {:?}", &all[..8], all[75]);
+    assert!(all[0].0 < 0.05 && all[75].0 < 0.004, "{:?}", &all[..8]);
+}
+
+#[test]
+fn the_calibrating_network_is_the_oracle() {
+    for seed in 0..60 {
+        let weights = random_model(seed);
+        let mut random = Random::new(seed ^ 0xf0);
+        let request = Request::random(&weights.schema, &mut random);
+        let logits = Network::new(&weights).logits(&request.for_export(), &mut ());
+        for (logit, truth) in logits.iter().zip(oracle::score_all(&weights, &request)) {
+            assert!((sigmoid(*logit) - truth.score).abs() < 1e-6, "seed {seed}: {logit} {}", truth.logit);
+        }
+        assert!(!random_requests(&weights, 4).is_empty());
+    }
+}

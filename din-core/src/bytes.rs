@@ -17,11 +17,6 @@ impl<'a> F32s<'a> {
     pub fn get(self, index: usize) -> Option<f32> {
         self.range(index, 1).iter().next()
     }
-
-    /// Rows of `width` numbers.
-    pub fn rows(self, width: usize) -> impl ExactSizeIterator<Item = F32s<'a>> {
-        self.0.chunks_exact(width.wrapping_mul(4).max(1)).map(F32s)
-    }
 }
 
 /// Bytes `start .. start + len`; none at all where that is out of range.

@@ -1,7 +1,7 @@
 //! Dense layers and the multilayer perceptron made of them.
 
 use crate::bytes::F32s;
-use crate::kernels::{accumulate_product, copy};
+use crate::kernels::{Finish, Kernel, Matrix, Rows, Start};
 use crate::manifest::Activation;
 use crate::math::sigmoid;
 
@@ -45,26 +45,49 @@ impl<'a> Layer<'a> {
     }
 
     /// The weight's rows `start .. start + inputs`.
-    pub(crate) fn weight_rows(&self, start: usize, inputs: usize) -> F32s<'a> {
-        self.weight.range(start.wrapping_mul(self.outputs), inputs.wrapping_mul(self.outputs))
+    pub(crate) fn weight_rows(&self, start: usize, inputs: usize) -> Matrix<'a> {
+        let rows = self.weight.range(start.wrapping_mul(self.outputs), inputs.wrapping_mul(self.outputs));
+        Matrix::whole(rows, inputs, self.outputs)
     }
 
-    /// `out += x w` with the weight's rows from `start` on: `[N, D] x [D, H] -> [N, H]`.
-    pub(crate) fn accumulate(&self, x: &[f32], start: usize, inputs: usize, out: &mut [f32]) {
-        accumulate_product(x, inputs, self.weight_rows(start, inputs), self.outputs, out);
-    }
-
-    /// Fills rows with the bias: `[N, H]`.
-    pub(crate) fn fill_with_bias(&self, out: &mut [f32]) {
-        for row in out.chunks_exact_mut(self.outputs.max(1)) {
-            copy(self.bias.iter(), row);
+    /// What a product can do of the activation while it has the sums in registers; [`activate`](Self::activate) the rest.
+    pub(crate) const fn finish(&self) -> Finish {
+        match self.activation {
+            Activation::Sigmoid => Finish::Sigmoid,
+            _ => Finish::Sum,
         }
     }
 
-    /// Applies the activation to rows: `[N, H]`.
-    pub(crate) fn activate(&self, rows: &mut [f32]) {
+    /// `out = finish(start + x w)` with the weight's rows from `first` on: `[N, D] x [D, H] -> [N, H]`.
+    pub(crate) fn product(
+        &self,
+        kernel: Kernel,
+        x: &[f32],
+        (first, inputs): (usize, usize),
+        start: Start<'_>,
+        finish: Finish,
+        out: &mut [f32],
+    ) {
+        let weights = self.weight_rows(first, inputs);
+        if self.outputs == 1 {
+            if let Start::Row(row) = start {
+                out.fill(row.get(0).unwrap_or_default());
+            }
+            kernel.dots(x, weights.numbers, out);
+            if finish == Finish::Sigmoid {
+                out.iter_mut().for_each(|s| *s = sigmoid(*s));
+            }
+        } else {
+            let rows = out.len() / self.outputs.max(1);
+            kernel.product(x, weights, start, finish, Rows::whole(out, rows, self.outputs));
+        }
+    }
+
+    /// Applies the activation, as far as the product did not: `[N, H]`.
+    pub(crate) fn activate(&self, kernel: Kernel, finished: Finish, rows: &mut [f32]) {
         match self.activation {
             Activation::Linear => {}
+            Activation::Sigmoid if finished == Finish::Sigmoid => {}
             Activation::Sigmoid => rows.iter_mut().for_each(|s| *s = sigmoid(*s)),
             Activation::Relu => rows.iter_mut().for_each(|s| *s = s.max(0.0)),
             Activation::PRelu => {
@@ -78,10 +101,7 @@ impl<'a> Layer<'a> {
                 let run =
                     |index: usize| self.parameters.range(index.wrapping_mul(self.outputs), self.outputs);
                 for row in rows.chunks_exact_mut(self.outputs.max(1)) {
-                    let parameters = run(0).iter().zip(run(1).iter()).zip(run(2).iter());
-                    for (s, ((a, b), alpha)) in row.iter_mut().zip(parameters) {
-                        *s *= alpha + (1.0 - alpha) * sigmoid(a * *s + b);
-                    }
+                    kernel.dice(row, run(0), run(1), run(2));
                 }
             }
         }
@@ -91,6 +111,7 @@ impl<'a> Layer<'a> {
 /// Runs the layers after the first: `[N, H1]` in `x`, already activated; the result, `[N, 1]` for every model's last
 /// layer, comes back as the front of one of the two buffers.
 pub(crate) fn forward<'b>(
+    kernel: Kernel,
     layers: impl Iterator<Item = Layer<'b>>,
     mut x: &'b mut [f32],
     mut spare: &'b mut [f32],
@@ -98,10 +119,10 @@ pub(crate) fn forward<'b>(
 ) -> &'b mut [f32] {
     for layer in layers {
         let out = spare.get_mut(..rows.wrapping_mul(layer.outputs)).unwrap_or_default();
-        layer.fill_with_bias(out);
         let input = x.get(..rows.wrapping_mul(layer.inputs)).unwrap_or_default();
-        layer.accumulate(input, 0, layer.inputs, out);
-        layer.activate(out);
+        let finish = layer.finish();
+        layer.product(kernel, input, (0, layer.inputs), Start::Row(layer.bias), finish, out);
+        layer.activate(kernel, finish, out);
         core::mem::swap(&mut x, &mut spare);
     }
     x.get_mut(..rows).unwrap_or_default()

@@ -42,25 +42,30 @@
 //! |---|---|
 //! | `error` | [`LoadError`], [`ScoreError`] |
 //! | `bytes`, `checksum`, `hash`, `math`, `normaliser` | numbers in place, CRC-32, FNV-1a, exp and sigmoid, raw number to input |
-//! | `kernels` | small dense products |
+//! | `kernels` | small dense products and activations: portable, AVX2 |
 //! | `records` | lists of fixed-width records, in place |
 //! | [`header`], [`manifest`] | the blob format |
 //! | `value`, `history` | what an application hands over |
-//! | `table`, `layer`, `scratch` | embedding rows and vocabularies, dense layers, the caller's memory |
+//! | `table`, `layer` | embedding rows and vocabularies, dense layers |
 //! | `model`, `validate`, `sizes` | the view of a blob, the one pass that makes it trustworthy, the memory it needs |
+//! | `scratch` | the caller's memory |
 //! | `inputs`, `pooling` | values to model inputs; activation unit and attention pooling |
 //! | `ranker` | [`Ranker`] |
 //!
 //! # Promises
 //!
 //! - No panic, whatever the bytes or the values: an error says what was needed and what was there.
-//! - A score depends on the model, the user and the candidate alone, never on the rest of the slate; the portable
-//!   kernels add in one order, so it does not depend on the machine either.
+//! - A score depends on the model, the user and the candidate alone, never on the rest of the slate. With the portable
+//!   kernel it does not depend on the machine either; a [`Kernel`] that multiplies and adds in one step rounds less, and
+//!   differs in the last bits.
 //! - Time and memory of a score are bounded by the model's capacity; no recursion, no allocation, no large locals.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // allowed in the kernels alone, with the reason there
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
+
+#[cfg(any(feature = "std", test))]
+extern crate std;
 
 mod bytes;
 mod checksum;
@@ -89,9 +94,11 @@ pub use error::{LoadError, ScoreError};
 pub use hash::hash_text;
 pub use header::Header;
 pub use history::{Behaviours, History};
+pub use kernels::Kernel;
 pub use layer::Layer;
 pub use model::{Field, Group, Model, Sequence};
 pub use normaliser::{Normaliser, Transform};
 pub use ranker::{Ranked, Ranker, User};
+pub use sizes::Blocking;
 pub use table::Table;
 pub use value::Value;

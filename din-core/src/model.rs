@@ -7,7 +7,7 @@ use crate::layer::Layer;
 use crate::manifest::{
     FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Pooling, SectionRecord, SequenceRecord, TableRecord,
 };
-use crate::sizes::Sizes;
+use crate::sizes::{Blocking, Sizes};
 use crate::table::Table;
 use crate::validate;
 
@@ -124,7 +124,7 @@ impl<'a> Model<'a> {
         let manifest = validate::manifest(bytes, &header)?;
         let mut model = Self { bytes, header, manifest, sizes: Sizes::default() };
         validate::contents(&model)?;
-        model.sizes = Sizes::of(&model);
+        model.sizes = Sizes::of(&model, Blocking::NATIVE);
         Ok(model)
     }
 
@@ -163,6 +163,12 @@ impl<'a> Model<'a> {
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
         self.sizes.scratch
+    }
+
+    /// The same on machines of another [`Blocking`].
+    #[must_use]
+    pub fn scratch_len_for(&self, blocking: Blocking) -> usize {
+        Sizes::of(self, blocking).scratch
     }
 
     /// Multiply-accumulates to score one candidate against full histories, user set.

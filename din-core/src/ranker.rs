@@ -3,14 +3,14 @@
 use crate::error::ScoreError;
 use crate::history::Behaviours;
 use crate::inputs::{check_count, embed, embed_candidate, embed_key, for_each_behaviour, gather_query};
-use crate::kernels::{add_scaled, copy, multiply};
+use crate::kernels::{Finish, Kernel, Start, add_scaled, as_weights, copy, multiply};
 use crate::layer::forward;
 use crate::manifest::{MAX_SEQUENCES, Pooling};
 use crate::math::sigmoid;
 use crate::model::{Group, Model, Sequence};
 use crate::pooling;
 use crate::scratch::Scratch;
-use crate::sizes::kept_for_sequence;
+use crate::sizes::{Blocking, kept_for_sequence};
 use crate::value::Value;
 
 /// What a request says about the user.
@@ -43,6 +43,7 @@ pub struct Ranked {
 #[derive(Debug)]
 pub struct Ranker<'m, 's> {
     model: &'m Model<'m>,
+    kernel: Kernel,
     /// head base, what is kept for each sequence, then working memory
     scratch: &'s mut [f32],
     /// Behaviours of each sequence; `None` until a user is set.
@@ -59,7 +60,13 @@ impl<'m, 's> Ranker<'m, 's> {
         if found < needed {
             return Err(ScoreError::ScratchTooSmall { needed, found });
         }
-        Ok(Self { model, scratch, lengths: None })
+        Ok(Self { model, kernel: Kernel::best(), scratch, lengths: None })
+    }
+
+    /// Computes with another kernel than the best one: for tests and comparisons. Forgets the user.
+    pub fn use_kernel(&mut self, kernel: Kernel) {
+        self.kernel = kernel;
+        self.lengths = None;
     }
 
     /// The model.
@@ -77,7 +84,7 @@ impl<'m, 's> Ranker<'m, 's> {
     /// take. After an error no user is set.
     pub fn set_user(&mut self, user: &User<'_>) -> Result<(), ScoreError> {
         self.lengths = None;
-        let model = self.model;
+        let (model, kernel) = (self.model, self.kernel);
         check_count(model, Group::Profile, user.profile)?;
         check_count(model, Group::Context, user.context)?;
         let sequences = model.manifest().sequences.len();
@@ -85,11 +92,11 @@ impl<'m, 's> Ranker<'m, 's> {
             return Err(ScoreError::SequenceCount { needed: sequences, found: user.histories.len() });
         }
 
-        let mut scratch = Scratch(self.scratch);
+        let mut scratch = Scratch::new(self.scratch);
         let head = model.layer(model.head_start());
         let base = scratch.take(model.sizes().head_first);
-        head.fill_with_bias(base);
-        let mut kept = Kept(Scratch(scratch.take(kept_len(model))));
+        copy(head.bias.iter(), base);
+        let mut kept = Kept(Scratch::new(scratch.take(kept_len(model))));
         let row = scratch.take(model.sizes().widest_row.max(model.sizes().pooled));
         let mut input = 0_usize;
         for (group, values) in [(Group::Profile, user.profile), (Group::Context, user.context)] {
@@ -98,30 +105,22 @@ impl<'m, 's> Ranker<'m, 's> {
                 let width = model.width(&field);
                 let row = row.get_mut(..width).unwrap_or_default();
                 embed(model, &field, *value, row).map_err(|fault| fault.at(group.name(), index))?;
-                head.accumulate(row, input, width, base);
+                head.product(kernel, row, (input, width), Start::Output, Finish::Sum, base);
                 input = input.saturating_add(width);
             }
         }
 
         let mut lengths = heapless::Vec::new();
         for (index, (sequence, history)) in model.sequences().zip(user.histories).enumerate() {
-            let unit = model.layer(sequence.first_layer);
-            let kept = kept.next(&sequence, unit.outputs);
-            let length = match kept {
-                KeptSequence::Attention { keys, key_parts, weights } => {
+            let length = match kept.next(&sequence) {
+                KeptSequence::Attention { keys, weights } => {
                     weights.fill(0.0);
                     let width = sequence.key_width;
-                    let length = for_each_behaviour(&sequence, index, history, |t, behaviour| {
+                    for_each_behaviour(&sequence, index, history, |t, behaviour| {
                         let start = t.wrapping_mul(width);
                         let key = keys.get_mut(start..start.wrapping_add(width)).unwrap_or_default();
                         embed_key(model, &sequence, behaviour, key)
-                    })?;
-                    // [T, D] x [D, H] -> [T, H]
-                    let parts = key_parts.get_mut(..length.wrapping_mul(unit.outputs)).unwrap_or_default();
-                    parts.fill(0.0);
-                    let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
-                    unit.accumulate(keys, sequence.paired_width, width, parts);
-                    length
+                    })?
                 }
                 KeptSequence::Pooled(pooled) => {
                     pooled.fill(0.0);
@@ -134,7 +133,14 @@ impl<'m, 's> Ranker<'m, 's> {
                     if sequence.pooling == Pooling::Mean && length > 0 {
                         pooled.iter_mut().for_each(|sum| *sum /= length as f32);
                     }
-                    head.accumulate(pooled, input, sequence.key_width, base);
+                    head.product(
+                        kernel,
+                        pooled,
+                        (input, sequence.key_width),
+                        Start::Output,
+                        Finish::Sum,
+                        base,
+                    );
                     length
                 }
             };
@@ -160,71 +166,109 @@ impl<'m, 's> Ranker<'m, 's> {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn logit(&mut self, candidate: &[Value]) -> Result<f32, ScoreError> {
-        let model = self.model;
+        let mut logit = [0.0];
+        self.logits(&[candidate], &mut logit)?;
+        let [logit] = logit;
+        Ok(logit)
+    }
+
+    /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the head's weights.
+    fn logits(&mut self, candidates: &[&[Value]], logits: &mut [f32]) -> Result<(), ScoreError> {
+        let (model, kernel) = (self.model, self.kernel);
         let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
-        check_count(model, Group::Candidate, candidate)?;
-        let sizes = model.sizes();
-        let mut scratch = Scratch(self.scratch);
+        candidates.iter().try_for_each(|candidate| check_count(model, Group::Candidate, candidate))?;
+        let (sizes, n) = (model.sizes(), candidates.len());
+        let mut scratch = Scratch::new(self.scratch);
         let base = scratch.take(sizes.head_first);
-        let mut kept = Kept(Scratch(scratch.take(kept_len(model))));
-        let row = scratch.take(sizes.widest_row.max(sizes.pooled));
-        let vector = scratch.take(sizes.candidate);
-        let hidden = scratch.take(sizes.head_widest);
-        let spare = scratch.take(sizes.head_widest);
+        let mut kept = Kept(Scratch::new(scratch.take(kept_len(model))));
+        let vectors = scratch.take(n.wrapping_mul(sizes.candidate));
+        let hidden = scratch.take(n.wrapping_mul(sizes.head_widest));
+        let spare = scratch.take(n.wrapping_mul(sizes.head_widest));
+        let queries = scratch.take(n.wrapping_mul(sizes.query));
+        let query_parts = scratch.take(n.wrapping_mul(sizes.query_part));
+        let interests = scratch.take(n.wrapping_mul(sizes.pooled));
+        let products = scratch.take(n.wrapping_mul(sizes.query));
         let mut unit_memory = pooling::Memory {
-            query_part: scratch.take(sizes.query),
-            query: scratch.take(sizes.pooled),
-            pooled: scratch.take(sizes.pooled),
             hidden: scratch.take(sizes.unit_block),
             spare: scratch.take(sizes.unit_block),
-            product: scratch.take(sizes.product_block),
+            panel: scratch.take(sizes.panel),
         };
 
-        let bias = embed_candidate(model, candidate, vector)?;
+        let embedded = candidates.iter().zip(vectors.chunks_exact_mut(sizes.candidate.max(1)));
+        for ((candidate, vector), logit) in embedded.zip(logits.iter_mut()) {
+            *logit = embed_candidate(model, candidate, vector)?;
+        }
         let head_start = model.head_start();
         let head = model.layer(head_start);
-        let first = hidden.get_mut(..head.outputs).unwrap_or_default();
-        copy(base.iter().copied(), first);
-
-        let interests =
+        let first = hidden.get_mut(..n.wrapping_mul(head.outputs)).unwrap_or_default();
+        let pooled_widths =
             model.sequences().fold(0_usize, |sum, sequence| sum.saturating_add(sequence.key_width));
         let (candidate_first, _) = model.field_range(Group::Candidate);
         let user = model
             .field_records(0, candidate_first)
             .fold(0_usize, |sum, f| sum.saturating_add(model.width(&f)));
-        let candidate_input = user.saturating_add(interests);
-        head.accumulate(vector, candidate_input, vector.len(), first);
+        let candidate_input = user.saturating_add(pooled_widths);
+        head.product(
+            kernel,
+            vectors,
+            (candidate_input, sizes.candidate),
+            Start::Row(as_weights(base)),
+            Finish::Sum,
+            first,
+        );
 
         let mut pooled_input = user;
-        let mut product_input = candidate_input.saturating_add(vector.len());
+        let mut product_input = candidate_input.saturating_add(sizes.candidate);
         for (sequence, length) in model.sequences().zip(lengths) {
-            let unit = model.layer(sequence.first_layer);
-            let paired = sequence.paired_width;
-            let query = unit_memory.query.get_mut(..paired).unwrap_or_default();
-            gather_query(model, &sequence, vector, query);
-            let pooled: &[f32] = match kept.next(&sequence, unit.outputs) {
-                KeptSequence::Attention { keys, key_parts, weights } => {
-                    let history = pooling::History { keys, key_parts, length: usize::from(*length) };
-                    pooling::attend(model, &sequence, &history, &mut unit_memory, weights);
-                    let pooled = unit_memory.pooled.get(..sequence.key_width).unwrap_or_default();
-                    head.accumulate(pooled, pooled_input, sequence.key_width, first);
-                    pooled
+            let (width, paired) = (sequence.key_width, sequence.paired_width);
+            let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
+            let vectors = vectors.chunks_exact(sizes.candidate.max(1));
+            for (query, vector) in queries.chunks_exact_mut(paired.max(1)).zip(vectors) {
+                gather_query(model, &sequence, vector, query);
+            }
+            let interests = interests.get_mut(..n.wrapping_mul(width)).unwrap_or_default();
+            match kept.next(&sequence) {
+                KeptSequence::Attention { keys, weights } => {
+                    let unit = model.layer(sequence.first_layer);
+                    let length = usize::from(*length);
+                    let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
+                    let weights = weights.get_mut(..length).unwrap_or_default();
+                    let parts = query_parts.get_mut(..n.wrapping_mul(unit.outputs)).unwrap_or_default();
+                    unit.product(kernel, queries, (0, paired), Start::Row(unit.bias), Finish::Sum, parts);
+                    let parts = parts.chunks_exact(unit.outputs.max(1));
+                    for (index, (query_part, pooled)) in
+                        parts.zip(interests.chunks_exact_mut(width.max(1))).enumerate()
+                    {
+                        let start = index.wrapping_mul(paired);
+                        let query = queries.get(start..start.wrapping_add(paired)).unwrap_or_default();
+                        let inputs = pooling::Inputs { keys, query, query_part };
+                        pooling::attend(kernel, model, &sequence, &inputs, &mut unit_memory, weights, pooled);
+                    }
+                    head.product(kernel, interests, (pooled_input, width), Start::Output, Finish::Sum, first);
                 }
-                KeptSequence::Pooled(pooled) => pooled,
-            };
-            pooled_input = pooled_input.saturating_add(sequence.key_width);
+                KeptSequence::Pooled(pooled) => {
+                    for interest in interests.chunks_exact_mut(width.max(1)) {
+                        copy(pooled.iter().copied(), interest);
+                    }
+                }
+            }
+            pooled_input = pooled_input.saturating_add(width);
             if model.manifest().product {
-                let product = row.get_mut(..paired).unwrap_or_default();
-                multiply(unit_memory.query, pooled, product);
-                head.accumulate(product, product_input, paired, first);
+                let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
+                let both = queries.chunks_exact(paired.max(1)).zip(interests.chunks_exact(width.max(1)));
+                for (product, (query, interest)) in products.chunks_exact_mut(paired.max(1)).zip(both) {
+                    multiply(query, interest, product);
+                }
+                head.product(kernel, products, (product_input, paired), Start::Output, Finish::Sum, first);
                 product_input = product_input.saturating_add(paired);
             }
         }
-        head.activate(first);
+        head.activate(kernel, Finish::Sum, first);
         let second = head_start.saturating_add(1);
         let rest = model.layer_range(second, model.manifest().layers.len().saturating_sub(second));
-        let logit = forward(rest, hidden, spare, 1).first().copied().unwrap_or_default();
-        Ok(logit + bias)
+        // The item bias is there already.
+        add_scaled(1.0, forward(kernel, rest, hidden, spare, n), logits);
+        Ok(())
     }
 
     /// Scores a slate, `[N, candidate fields]` row-major, in its order.
@@ -241,10 +285,35 @@ impl<'m, 's> Ranker<'m, 's> {
         if scores.len() < candidates {
             return Err(ScoreError::OutputTooSmall { needed: candidates, found: scores.len() });
         }
-        for (candidate, score) in slate.chunks_exact(fields.max(1)).zip(scores) {
-            *score = self.score(candidate)?;
+        let mut scores = scores.iter_mut();
+        self.for_each_logit(slate.chunks_exact(fields.max(1)), |_, logit| {
+            if let Some(score) = scores.next() {
+                *score = sigmoid(logit);
+            }
+        })
+    }
+
+    /// Visits index and logit of each candidate, computed in blocks.
+    fn for_each_logit<'c>(
+        &mut self,
+        slate: impl IntoIterator<Item = &'c [Value]>,
+        mut visit: impl FnMut(usize, f32),
+    ) -> Result<(), ScoreError> {
+        let mut slate = slate.into_iter();
+        let mut index = 0_usize;
+        loop {
+            let block: heapless::Vec<&[Value], { Blocking::NATIVE.candidates() }> =
+                slate.by_ref().take(Blocking::NATIVE.candidates()).collect();
+            if block.is_empty() {
+                return Ok(());
+            }
+            let mut logits = [0.0; Blocking::NATIVE.candidates()];
+            self.logits(&block, &mut logits)?;
+            for (logit, _) in logits.into_iter().zip(&block) {
+                visit(index, logit);
+                index = index.saturating_add(1);
+            }
         }
-        Ok(())
     }
 
     /// The best `K` of a slate, best first; of equal logits the earlier candidate. `top` is cleared first.
@@ -266,16 +335,14 @@ impl<'m, 's> Ranker<'m, 's> {
         top: &mut heapless::Vec<Ranked, K>,
     ) -> Result<(), ScoreError> {
         top.clear();
-        for (index, candidate) in slate.into_iter().enumerate() {
-            let logit = self.logit(candidate)?;
+        self.for_each_logit(slate, |index, logit| {
             let place = top.iter().position(|ranked| ranked.logit < logit).unwrap_or(top.len());
             if top.is_full() && place < top.len() {
                 top.pop();
             }
             // Full, and no better than the last: the insertion is refused, as it should be.
             let _ = top.insert(place, Ranked { index, logit, score: sigmoid(logit) });
-        }
-        Ok(())
+        })
     }
 
     /// Behaviours of a sequence that count: at most its capacity. 0 if no user is set.
@@ -290,11 +357,11 @@ impl<'m, 's> Ranker<'m, 's> {
     #[must_use]
     pub fn attention(&mut self, sequence: usize) -> &[f32] {
         let length = self.history_len(sequence);
-        let mut scratch = Scratch(self.scratch);
+        let mut scratch = Scratch::new(self.scratch);
         scratch.take(self.model.sizes().head_first);
         let mut kept = Kept(scratch);
         for (index, view) in self.model.sequences().enumerate() {
-            let memory = kept.next(&view, self.model.layer(view.first_layer).outputs);
+            let memory = kept.next(&view);
             if let (true, KeptSequence::Attention { weights, .. }) = (index == sequence, memory) {
                 return weights.get(..length).unwrap_or_default();
             }
@@ -310,8 +377,6 @@ enum KeptSequence<'s> {
     Attention {
         /// `[T, D]`
         keys: &'s mut [f32],
-        /// `[T, H]`: their part of the unit's first layer
-        key_parts: &'s mut [f32],
         /// `[T]`
         weights: &'s mut [f32],
     },
@@ -320,11 +385,10 @@ enum KeptSequence<'s> {
 }
 
 impl<'s> Kept<'s> {
-    fn next(&mut self, sequence: &Sequence<'_>, unit_first: usize) -> KeptSequence<'s> {
+    fn next(&mut self, sequence: &Sequence<'_>) -> KeptSequence<'s> {
         if sequence.is_attention() {
             KeptSequence::Attention {
                 keys: self.0.take(sequence.capacity.wrapping_mul(sequence.key_width)),
-                key_parts: self.0.take(sequence.capacity.wrapping_mul(unit_first)),
                 weights: self.0.take(sequence.capacity),
             }
         } else {
@@ -334,8 +398,7 @@ impl<'s> Kept<'s> {
 }
 
 fn kept_len(model: &Model<'_>) -> usize {
-    model.sequences().fold(0, |sum, sequence| {
-        let unit_first = model.layer(sequence.first_layer).outputs;
-        sum.saturating_add(kept_for_sequence(&sequence, unit_first))
-    })
+    model
+        .sequences()
+        .fold(0, |sum, sequence| sum.saturating_add(kept_for_sequence(&sequence, Blocking::NATIVE)))
 }

@@ -1,8 +1,56 @@
 //! How much memory and arithmetic a model needs.
 
-use crate::kernels::ROWS;
 use crate::layer::Layer;
 use crate::model::{Group, Model, Sequence};
+
+/// How much is computed together: more of it is faster and takes more scratch memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocking {
+    candidates: usize,
+    behaviours: usize,
+    columns: usize,
+}
+
+impl Blocking {
+    /// Of 32-bit cores: little memory.
+    pub const SMALL: Self = Self { candidates: 1, behaviours: 8, columns: 4 };
+    /// Of 64-bit processors: a panel, the hidden layer of a block and a few rows of keys in the first-level cache.
+    pub const LARGE: Self = Self { candidates: 8, behaviours: 64, columns: 16 };
+    /// Of the machine this is compiled for.
+    pub const NATIVE: Self = if cfg!(target_pointer_width = "64") { Self::LARGE } else { Self::SMALL };
+
+    /// Candidates that go through the head together.
+    pub(crate) const fn candidates(self) -> usize {
+        self.candidates
+    }
+
+    /// Runs of scratch memory begin at multiples of so many numbers: of a cache line where there are caches, so that no
+    /// vector lies across two.
+    pub(crate) const fn alignment(self) -> usize {
+        if self.columns >= 16 { 16 } else { 1 }
+    }
+
+    /// A run's length with what follows it up to the next run.
+    pub(crate) const fn padded(self, len: usize) -> usize {
+        let alignment = self.alignment();
+        len.saturating_add(alignment - 1) / alignment * alignment
+    }
+
+    /// Behaviours of a block, for a history of `length`: blocks of nearly equal size.
+    pub(crate) const fn behaviours(self, length: usize) -> usize {
+        let blocks = length.div_ceil(self.behaviours);
+        if blocks == 0 { 1 } else { length.div_ceil(blocks) }
+    }
+
+    /// Columns of the next panel when so many are left: the last panel is as wide as one and a half.
+    pub(crate) const fn columns(self, left: usize) -> usize {
+        if left <= self.widest_panel() { left } else { self.columns }
+    }
+
+    const fn widest_panel(self) -> usize {
+        self.columns + self.columns / 2
+    }
+}
 
 /// Sizes that follow from a model, in f32 numbers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,9 +65,11 @@ pub(crate) struct Sizes {
     pub head_first: usize,
     /// Widest output of any unit's layers, times the behaviours of a block.
     pub unit_block: usize,
-    /// Widest paired part of a key, times the behaviours of a block.
-    pub product_block: usize,
+    /// Widest key, times the columns of a panel.
+    pub panel: usize,
     /// Widest output of a unit's first layer.
+    pub query_part: usize,
+    /// Widest paired part of a key.
     pub query: usize,
     /// Widest key.
     pub pooled: usize,
@@ -31,83 +81,94 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     /// Of a model that was checked.
-    pub fn of(model: &Model<'_>) -> Self {
+    pub fn of(model: &Model<'_>, blocking: Blocking) -> Self {
         let mut sizes = Self::default();
         for sequence in model.sequences() {
             let unit = model.layer_range(sequence.first_layer, sequence.layers);
-            add_sequence(&mut sizes, &sequence, unit);
+            sizes.add_sequence(&sequence, unit, blocking);
         }
-        add_head(model, &mut sizes);
+        sizes.add_head(model, blocking);
         sizes
+    }
+
+    fn add_sequence<'a>(
+        &mut self,
+        sequence: &Sequence<'_>,
+        unit: impl Iterator<Item = Layer<'a>>,
+        blocking: Blocking,
+    ) {
+        let (mut widest, mut first, mut macs) = (0, 0, 0_u64);
+        for (index, layer) in unit.enumerate() {
+            widest = widest.max(layer.outputs);
+            let mut inputs = layer.inputs;
+            if index == 0 {
+                first = layer.outputs;
+                inputs = sequence.key_width;
+            }
+            macs = macs.saturating_add(inputs as u64 * layer.outputs as u64);
+        }
+        if sequence.is_attention() {
+            // The query's part of the first layer, its own matrix, and each pair.
+            let query = 2 * sequence.paired_width as u64 * first as u64;
+            let behaviour = macs.saturating_add(sequence.key_width as u64);
+            let pairs = (sequence.capacity as u64).saturating_mul(behaviour);
+            self.candidate_macs = self.candidate_macs.saturating_add(pairs).saturating_add(query);
+            let behaviours = sequence.capacity.min(blocking.behaviours);
+            self.unit_block = self.unit_block.max(widest.saturating_mul(behaviours));
+            let columns = first.min(blocking.widest_panel());
+            self.panel = self.panel.max(sequence.key_width.saturating_mul(columns));
+        }
+        self.query_part = self.query_part.max(first);
+        self.query = self.query.max(sequence.paired_width);
+        self.pooled = self.pooled.max(sequence.key_width);
+        self.scratch = self.scratch.saturating_add(kept_for_sequence(sequence, blocking));
+    }
+
+    fn add_head(&mut self, model: &Model<'_>, blocking: Blocking) {
+        let (start, fields) = model.field_range(Group::Candidate);
+        self.candidate =
+            model.field_records(start, fields).fold(0, |sum, field| sum.saturating_add(model.width(&field)));
+        let all = model.manifest().fields.iter();
+        self.widest_row = all.fold(0, |widest, field| widest.max(model.width(&field)));
+        let user: u64 = model.field_records(0, start).map(|field| model.width(&field) as u64).sum();
+        let first_layer = model.head_start();
+        let count = model.manifest().layers.len().saturating_sub(first_layer);
+        for (index, layer) in model.layer_range(first_layer, count).enumerate() {
+            self.head_widest = self.head_widest.max(layer.outputs);
+            let mut inputs = layer.inputs as u64;
+            if index == 0 {
+                self.head_first = layer.outputs;
+                inputs = inputs.saturating_sub(user);
+            }
+            self.candidate_macs =
+                self.candidate_macs.saturating_add(inputs.saturating_mul(layer.outputs as u64));
+        }
+        let each_candidate = [
+            self.candidate,
+            self.head_widest,
+            self.head_widest,
+            self.query,
+            self.query_part,
+            self.pooled,
+            self.query,
+        ]
+        .map(|len| len.saturating_mul(blocking.candidates));
+        let shared =
+            [self.head_first, self.widest_row.max(self.pooled), self.unit_block, self.unit_block, self.panel];
+        let runs = each_candidate.into_iter().chain(shared).map(|len| blocking.padded(len));
+        // What is lost before the first run, where the caller's memory is less aligned.
+        let before = blocking.alignment() - 1;
+        self.scratch = runs.fold(self.scratch.saturating_add(before), usize::saturating_add);
     }
 }
 
 /// Numbers that a ranker keeps for a sequence once the user is set.
-pub(crate) fn kept_for_sequence(sequence: &Sequence<'_>, unit_first: usize) -> usize {
+pub(crate) fn kept_for_sequence(sequence: &Sequence<'_>, blocking: Blocking) -> usize {
     if sequence.is_attention() {
-        // keys [T, D], their part of the first layer [T, H], attention weights [T]
-        let row = sequence.key_width.saturating_add(unit_first).saturating_add(1);
-        sequence.capacity.saturating_mul(row)
+        // keys [T, D], attention weights [T]
+        let keys = sequence.capacity.saturating_mul(sequence.key_width);
+        blocking.padded(keys).saturating_add(blocking.padded(sequence.capacity))
     } else {
-        sequence.key_width
+        blocking.padded(sequence.key_width)
     }
-}
-
-fn add_sequence<'a>(sizes: &mut Sizes, sequence: &Sequence<'_>, unit: impl Iterator<Item = Layer<'a>>) {
-    let (mut widest, mut first, mut macs) = (0, 0, 0_u64);
-    for (index, layer) in unit.enumerate() {
-        widest = widest.max(layer.outputs);
-        let mut inputs = layer.inputs;
-        if index == 0 {
-            first = layer.outputs;
-            inputs = sequence.paired_width;
-        }
-        macs = macs.saturating_add(inputs as u64 * layer.outputs as u64);
-    }
-    if sequence.is_attention() {
-        let query = sequence.paired_width as u64 * first as u64;
-        let behaviour = macs.saturating_add(sequence.key_width as u64);
-        sizes.candidate_macs =
-            sizes.candidate_macs.saturating_add((sequence.capacity as u64).saturating_mul(behaviour) + query);
-    }
-    sizes.unit_block = sizes.unit_block.max(widest.saturating_mul(ROWS));
-    sizes.product_block = sizes.product_block.max(sequence.paired_width.saturating_mul(ROWS));
-    sizes.query = sizes.query.max(first);
-    sizes.pooled = sizes.pooled.max(sequence.key_width);
-    sizes.scratch = sizes.scratch.saturating_add(kept_for_sequence(sequence, first));
-}
-
-fn add_head(model: &Model<'_>, sizes: &mut Sizes) {
-    let (start, fields) = model.field_range(Group::Candidate);
-    sizes.candidate =
-        model.field_records(start, fields).fold(0, |sum, field| sum.saturating_add(model.width(&field)));
-    let all = model.manifest().fields.iter();
-    sizes.widest_row = all.fold(0, |widest, field| widest.max(model.width(&field)));
-    let user: u64 = model.field_records(0, start).map(|field| model.width(&field) as u64).sum();
-    let first_layer = model.head_start();
-    let count = model.manifest().layers.len().saturating_sub(first_layer);
-    for (index, layer) in model.layer_range(first_layer, count).enumerate() {
-        sizes.head_widest = sizes.head_widest.max(layer.outputs);
-        let mut inputs = layer.inputs as u64;
-        if index == 0 {
-            sizes.head_first = layer.outputs;
-            inputs = inputs.saturating_sub(user);
-        }
-        sizes.candidate_macs =
-            sizes.candidate_macs.saturating_add(inputs.saturating_mul(layer.outputs as u64));
-    }
-    let each_candidate = [
-        sizes.head_first,
-        sizes.widest_row.max(sizes.pooled),
-        sizes.candidate,
-        sizes.head_widest,
-        sizes.head_widest,
-        sizes.query,
-        sizes.pooled,
-        sizes.pooled,
-        sizes.unit_block,
-        sizes.unit_block,
-        sizes.product_block,
-    ];
-    sizes.scratch = each_candidate.into_iter().fold(sizes.scratch, usize::saturating_add);
 }

@@ -1,7 +1,7 @@
 //! What a blob holds, for people and for machines.
 
 use din_core::manifest::{Activation, FieldKind, Pooling, RowEncoding, VocabularyKind};
-use din_core::{Field, Group, Model};
+use din_core::{Blocking, Field, Group, Model};
 use serde::Serialize;
 use std::fmt;
 
@@ -22,10 +22,12 @@ pub struct Inspection {
     pub manifest_bytes: usize,
     /// Bytes of the signature.
     pub signature_bytes: u32,
-    /// f32 numbers of scratch that a ranker needs, and so a quarter of its RAM in bytes.
+    /// f32 numbers of scratch that a ranker needs on a 32-bit core, and so a quarter of its RAM in bytes.
     pub scratch_len: usize,
     /// Bytes of that scratch.
     pub scratch_bytes: usize,
+    /// Bytes of scratch on a 64-bit processor, where more is computed together.
+    pub scratch_bytes_64_bit: usize,
     /// Multiply-accumulates a candidate, histories full.
     pub macs_per_candidate: u64,
     /// Embedding tables.
@@ -115,8 +117,9 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         bytes: model.bytes().len(),
         manifest_bytes: header.header_len as usize + model.manifest_len(),
         signature_bytes: header.signature_len,
-        scratch_len: model.scratch_len(),
-        scratch_bytes: model.scratch_len() * 4,
+        scratch_len: model.scratch_len_for(Blocking::SMALL),
+        scratch_bytes: model.scratch_len_for(Blocking::SMALL) * 4,
+        scratch_bytes_64_bit: model.scratch_len_for(Blocking::LARGE) * 4,
         macs_per_candidate: model.candidate_macs(),
         tables: model.tables().map(|table| describe_table(&table)).collect(),
         profile: fields(Group::Profile),
@@ -199,8 +202,14 @@ impl fmt::Display for Inspection {
         )?;
         writeln!(
             f,
-            "{} bytes, {} of them header and manifest; {} bytes of scratch ({} f32); {} multiply-accumulates a candidate",
-            self.bytes, self.manifest_bytes, self.scratch_bytes, self.scratch_len, self.macs_per_candidate
+            "{} bytes, {} of them header and manifest; {} bytes of scratch ({} f32) on a 32-bit core, {} on a 64-bit \
+             processor; {} multiply-accumulates a candidate",
+            self.bytes,
+            self.manifest_bytes,
+            self.scratch_bytes,
+            self.scratch_len,
+            self.scratch_bytes_64_bit,
+            self.macs_per_candidate
         )?;
         writeln!(
             f,

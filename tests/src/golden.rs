@@ -7,7 +7,7 @@ use crate::oracle;
 use crate::random::Random;
 use crate::request::Request;
 use crate::shape::{ActivationShape, HiddenLayer, ModelShape, PoolingShape};
-use din_core::{Model, Normaliser, Transform, hash_text};
+use din_core::{Kernel, Model, Normaliser, Transform, hash_text};
 use din_export::blob::{self, Embedding, ExportOptions};
 use din_export::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
 use din_export::weights::{AttentionNormalisation, ModelWeights};
@@ -41,7 +41,7 @@ pub struct Expectations {
 pub struct Case {
     /// Raw values.
     pub request: Request,
-    /// din-core's scores, the bits of each f32 in hexadecimal.
+    /// din-core's scores by the portable kernel, the bits of each f32 in hexadecimal.
     pub score_bits: Vec<String>,
     /// The same scores by the f64 oracle, on int8 rows where the blob has those.
     pub oracle: Vec<f64>,
@@ -113,7 +113,8 @@ impl Golden {
         let (weights, mut random) = (self.stored_weights(), Random::new(0x601D));
         let case = |_| {
             let request = Request::random(&weights.schema, &mut random);
-            let score_bits = score_bits(&request.scores(&model).expect("a golden scores"));
+            let score_bits =
+                score_bits(&request.scores_by(Kernel::Portable, &model).expect("a golden scores"));
             let oracle = oracle::score_all(&weights, &request).iter().map(|truth| truth.score).collect();
             Case { request, score_bits, oracle }
         };

@@ -1,7 +1,7 @@
 //! One user and a slate: made up at random, and scored by din-core.
 
 use crate::random::Random;
-use din_core::{Behaviours, Model, Ranker, ScoreError, User, Value};
+use din_core::{Behaviours, Kernel, Model, Ranker, ScoreError, User, Value};
 use din_export::schema::{Field, FieldKind, Schema, Vocabulary};
 use serde::{Deserialize, Serialize};
 
@@ -84,8 +84,17 @@ impl Request {
     /// # Errors
     /// Those of [`Ranker::set_user`] and [`Ranker::score`].
     pub fn rank_all(&self, model: &Model<'_>) -> Result<Vec<Ranking>, ScoreError> {
+        self.rank_all_by(Kernel::best(), model)
+    }
+
+    /// The same with a kernel of choice.
+    ///
+    /// # Errors
+    /// As [`rank_all`](Self::rank_all).
+    pub fn rank_all_by(&self, kernel: Kernel, model: &Model<'_>) -> Result<Vec<Ranking>, ScoreError> {
         let mut scratch = vec![0.0; model.scratch_len()];
         let mut ranker = Ranker::new(model, &mut scratch)?;
+        ranker.use_kernel(kernel);
         self.with_user(|user| ranker.set_user(user))?;
         let sequences = model.sequences().count();
         let rank = |candidate: &Vec<Value>| {
@@ -101,7 +110,15 @@ impl Request {
     /// # Errors
     /// As [`rank_all`](Self::rank_all).
     pub fn scores(&self, model: &Model<'_>) -> Result<Vec<f32>, ScoreError> {
-        Ok(self.rank_all(model)?.iter().map(|ranking| ranking.score).collect())
+        self.scores_by(Kernel::best(), model)
+    }
+
+    /// The same with a kernel of choice.
+    ///
+    /// # Errors
+    /// As [`rank_all`](Self::rank_all).
+    pub fn scores_by(&self, kernel: Kernel, model: &Model<'_>) -> Result<Vec<f32>, ScoreError> {
+        Ok(self.rank_all_by(kernel, model)?.iter().map(|ranking| ranking.score).collect())
     }
 }
 

@@ -1,15 +1,15 @@
 //! din-core against the f64 oracle, over random models and requests.
 
 use din_core::manifest::Pooling;
-use din_core::{Behaviours, History, Model, Ranked, Ranker, ScoreError, User, Value};
+use din_core::{Behaviours, History, Kernel, Model, Ranked, Ranker, ScoreError, User, Value};
 use din_export::blob::{self, Embedding, ExportOptions};
 use din_export::weights::ModelWeights;
 use din_tests::dequantised::int8_rows;
 use din_tests::golden::{attention_shape, everything_shape};
-use din_tests::oracle;
+use din_tests::oracle::{self, Truth};
 use din_tests::random::Random;
 use din_tests::random_model::random_model;
-use din_tests::request::Request;
+use din_tests::request::{Ranking, Request};
 use din_tests::shape::ActivationShape;
 use din_tests::tolerance::{self, relative_error};
 
@@ -33,10 +33,16 @@ fn for_each_case(mut then: impl FnMut(u64, &ModelWeights, &Request)) {
 
 fn assert_close(seed: u64, bytes: &[u8], truth: &ModelWeights, request: &Request) {
     let model = Model::from_bytes(bytes).unwrap();
-    let found = request.rank_all(&model).unwrap();
     let expected = oracle::score_all(truth, request);
-    assert_eq!(found.len(), expected.len());
-    for (found, truth) in found.iter().zip(&expected) {
+    for kernel in Kernel::all() {
+        let found = request.rank_all_by(kernel, &model).unwrap();
+        assert_eq!(found.len(), expected.len());
+        assert_near(seed, &found, &expected);
+    }
+}
+
+fn assert_near(seed: u64, found: &[Ranking], expected: &[Truth]) {
+    for (found, truth) in found.iter().zip(expected) {
         let difference = (f64::from(found.score) - truth.score).abs();
         assert!(difference < tolerance::SCORE, "model {seed}: {found:?} {truth:?}");
         let logit = relative_error(found.logit.into(), truth.logit);

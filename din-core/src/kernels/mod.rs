@@ -1,0 +1,421 @@
+//! Small dense products and activations in f32: one contract, several implementations, chosen here and nowhere else.
+//!
+//! | kernel | where | chosen |
+//! |---|---|---|
+//! | portable | everywhere | where nothing below is |
+//! | AVX2 + FMA | x86-64 | at run time with the feature `std`, else if compiled for it |
+//!
+//! The contract: an output is one sum in the order of the inputs, whatever the number of rows and columns that are
+//! computed together. So with any one kernel a score has the same bits alone and within a slate. Kernels differ from
+//! each other by rounding alone: one that multiplies and adds in one step rounds once where the portable one rounds
+//! twice.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use crate::bytes::F32s;
+
+/// An implementation of the dense products and activations of the f32 path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kernel {
+    /// Plain Rust.
+    #[default]
+    Portable,
+    /// x86-64 with AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Detected),
+}
+
+/// Proof that the processor has what a kernel needs: only [`Kernel::best`] and [`Kernel::all`] make one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detected(());
+
+impl Kernel {
+    /// The fastest that this processor has; without the feature `std`, that it was compiled for.
+    #[must_use]
+    pub fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if has_avx2() {
+            return Self::Avx2(Detected(()));
+        }
+        Self::Portable
+    }
+
+    /// Every kernel that this processor has, the portable one first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let best = Self::best();
+        core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best))
+    }
+
+    /// What it is called in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
+        }
+    }
+
+    /// `out = finish(start + x w)`: `[N, D] x [D, H] -> [N, H]`.
+    pub(crate) fn product(self, x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish, out: Rows<'_>) {
+        match self {
+            Self::Portable => portable::product(x, w, start, finish, out),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::product(x, w, start, finish, out),
+        }
+    }
+
+    /// `out[n] += sum_d x[n, d] w[d]`: `[N, D] x [D, 1] -> [N]`. Sums of its own order.
+    pub(crate) fn dots(self, x: &[f32], w: F32s<'_>, out: &mut [f32]) {
+        match self {
+            Self::Portable => portable::dots(x, w, out),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::dots(x, w, out),
+        }
+    }
+
+    /// The query's own matrix, some columns of it: `panel[d] = key[d] + query[d] product[d]` for the paired inputs,
+    /// `key[d]` for the rest; `[D, columns]`, its rows `panel.stride` numbers apart.
+    pub(crate) fn combine(self, query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel: Rows<'_>) {
+        match self {
+            Self::Portable => portable::combine(query, key, product, panel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::combine(query, key, product, panel),
+        }
+    }
+
+    /// `s (alpha + (1 - alpha) sigmoid(a s + b))`, one `a`, `b`, `alpha` for each of the units of a row.
+    pub(crate) fn dice(self, row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
+        match self {
+            Self::Portable => portable::dice(row, a, b, alpha),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::dice(row, a, b, alpha),
+        }
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+fn has_avx2() -> bool {
+    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+}
+
+#[cfg(all(target_arch = "x86_64", not(feature = "std")))]
+const fn has_avx2() -> bool {
+    cfg!(all(target_feature = "avx2", target_feature = "fma"))
+}
+
+/// What the sums of a product start from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start<'a> {
+    /// What the output holds.
+    Output,
+    /// The same numbers in every row: `[H]`.
+    Row(F32s<'a>),
+}
+
+/// What becomes of a finished sum, while it is still in a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// Nothing.
+    Sum,
+    /// `1 / (1 + exp(-s))`.
+    Sigmoid,
+}
+
+/// Some columns of a matrix: rows of `columns` numbers that begin `stride` numbers apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix<'a> {
+    /// From the first row's first column on.
+    pub numbers: F32s<'a>,
+    pub rows: usize,
+    pub columns: usize,
+    pub stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// All columns of `[rows, columns]`.
+    pub const fn whole(numbers: F32s<'a>, rows: usize, columns: usize) -> Self {
+        Self { numbers, rows, columns, stride: columns }
+    }
+
+    /// Columns `start .. start + columns`.
+    pub fn columns(self, start: usize, columns: usize) -> Self {
+        let len = self.numbers.0.len() / 4;
+        Self { numbers: self.numbers.range(start, len.saturating_sub(start)), columns, ..self }
+    }
+
+    /// The columns of one row.
+    pub fn row(self, index: usize) -> F32s<'a> {
+        self.numbers.range(index.wrapping_mul(self.stride), self.columns)
+    }
+
+    /// Bytes that the rows span; what a kernel that reads by address relies on.
+    const fn span(self) -> usize {
+        match self.rows.checked_sub(1) {
+            Some(before) => before.saturating_mul(self.stride).saturating_add(self.columns).saturating_mul(4),
+            None => 0,
+        }
+    }
+
+    const fn is_whole(self) -> bool {
+        self.columns <= self.stride && self.span() <= self.numbers.0.len()
+    }
+}
+
+/// Some columns of a matrix in memory, to be written.
+#[derive(Debug)]
+pub(crate) struct Rows<'a> {
+    /// From the first row's first column on.
+    pub numbers: &'a mut [f32],
+    pub rows: usize,
+    pub columns: usize,
+    pub stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// All columns of `[rows, columns]`.
+    pub const fn whole(numbers: &'a mut [f32], rows: usize, columns: usize) -> Self {
+        Self { numbers, rows, columns, stride: columns }
+    }
+
+    const fn is_whole(&self) -> bool {
+        let span = match self.rows.checked_sub(1) {
+            Some(before) => before.saturating_mul(self.stride).saturating_add(self.columns),
+            None => 0,
+        };
+        self.columns <= self.stride && span <= self.numbers.len()
+    }
+}
+
+/// Numbers in memory as the kernels read weights.
+#[allow(unsafe_code)] // the only view of numbers as bytes
+pub(crate) fn as_weights(numbers: &[f32]) -> F32s<'_> {
+    const { assert!(cfg!(target_endian = "little"), "weights are little-endian, in flash and in memory") };
+    // SAFETY: the same memory, every byte of it initialised, for the same lifetime; any address suits a byte.
+    F32s(unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) })
+}
+
+/// `out += a x`.
+pub(crate) fn add_scaled(a: f32, x: &[f32], out: &mut [f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out += a * x;
+    }
+}
+
+/// `out = x y`, elementwise.
+pub(crate) fn multiply(x: &[f32], y: &[f32], out: &mut [f32]) {
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = x * y;
+    }
+}
+
+/// `out = x`, as far as both go.
+pub(crate) fn copy(x: impl IntoIterator<Item = f32>, out: &mut [f32]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = x;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn numbers(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        (0..n).map(next).collect()
+    }
+
+    const ROWS: [usize; 9] = [1, 2, 3, 5, 6, 7, 8, 13, 50];
+    const INPUTS: [usize; 5] = [1, 2, 7, 32, 129];
+    const OUTPUTS: [usize; 12] = [1, 3, 7, 8, 9, 16, 17, 24, 36, 40, 80, 100];
+
+    fn for_each_shape(mut then: impl FnMut(Kernel, usize, usize, usize)) {
+        for kernel in Kernel::all() {
+            for rows in ROWS {
+                for inputs in INPUTS {
+                    OUTPUTS.iter().for_each(|outputs| then(kernel, rows, inputs, *outputs));
+                }
+            }
+        }
+    }
+
+    /// In f64, and how far f32 may be from it: every step rounds once.
+    fn expected(x: &[f32], w: &[f32], outputs: usize, column: usize, start: f32) -> (f64, f64) {
+        let products = x.iter().zip(w.chunks(outputs)).map(|(x, w)| f64::from(*x) * f64::from(w[column]));
+        let magnitude = products.clone().map(f64::abs).sum::<f64>() + f64::from(start.abs());
+        (products.sum::<f64>() + f64::from(start), magnitude * 6e-8 * (x.len() + 2) as f64)
+    }
+
+    #[test]
+    fn every_kernel_multiplies_every_shape_and_writes_nothing_beside_it() {
+        for_each_shape(|kernel, rows, inputs, outputs| {
+            let (x, w, bias) = (numbers(rows * inputs, 1), numbers(inputs * outputs, 2), numbers(outputs, 3));
+            let stride = outputs + 5;
+            for from_row in [false, true] {
+                let before = numbers(rows * stride, 4);
+                let mut out = before.clone();
+                let start = if from_row { Start::Row(as_weights(&bias)) } else { Start::Output };
+                let to = Rows { numbers: &mut out, rows, columns: outputs, stride };
+                kernel.product(&x, Matrix::whole(as_weights(&w), inputs, outputs), start, Finish::Sum, to);
+                let rows_of =
+                    |numbers: &[f32]| numbers.chunks(stride).map(<[f32]>::to_vec).collect::<Vec<_>>();
+                for ((x, out), before) in x.chunks(inputs).zip(rows_of(&out)).zip(rows_of(&before)) {
+                    assert_eq!(
+                        out[outputs..],
+                        before[outputs..],
+                        "{kernel:?} wrote beside [{rows}, {outputs}]"
+                    );
+                    for (column, found) in out[..outputs].iter().enumerate() {
+                        let start = if from_row { bias[column] } else { before[column] };
+                        let (truth, bound) = expected(x, &w, outputs, column, start);
+                        let error = (f64::from(*found) - truth).abs();
+                        assert!(
+                            error <= bound,
+                            "{kernel:?} [{rows}, {inputs}] x [{inputs}, {outputs}]: {error:e}"
+                        );
+                    }
+                }
+            }
+        });
+    }
+
+    /// A unit none of whose fields the candidate has reads no query.
+    #[test]
+    fn without_inputs_a_product_is_what_it_starts_from() {
+        for kernel in Kernel::all() {
+            let bias = numbers(20, 1);
+            let mut out = [f32::NAN; 40];
+            let w = Matrix::whole(F32s(&[]), 0, 20);
+            let to = Rows::whole(&mut out, 2, 20);
+            kernel.product(&[], w, Start::Row(as_weights(&bias)), Finish::Sum, to);
+            assert!(out.chunks(20).all(|row| row == bias), "{kernel:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_alone_and_among_others() {
+        for_each_shape(|kernel, rows, inputs, outputs| {
+            let (x, w, bias) = (numbers(rows * inputs, 5), numbers(inputs * outputs, 6), numbers(outputs, 7));
+            let run = |x: &[f32], rows: usize| {
+                let mut out = std::vec![f32::NAN; rows * outputs];
+                let (w, start) =
+                    (Matrix::whole(as_weights(&w), inputs, outputs), Start::Row(as_weights(&bias)));
+                kernel.product(x, w, start, Finish::Sigmoid, Rows::whole(&mut out, rows, outputs));
+                out
+            };
+            let together = run(&x, rows);
+            for (x, together) in x.chunks(inputs).zip(together.chunks(outputs)) {
+                assert_eq!(run(x, 1), together, "{kernel:?} [{rows}, {inputs}] x [{inputs}, {outputs}]");
+            }
+        });
+    }
+
+    #[test]
+    fn every_kernel_combines_the_query_with_the_weights() {
+        for_each_shape(|kernel, paired, inputs, outputs| {
+            let paired = paired.min(inputs);
+            let (key, product) = (numbers(inputs * (outputs + 3), 1), numbers(paired * (outputs + 3), 2));
+            let query = numbers(paired, 3);
+            let view = |w, rows| Matrix::whole(as_weights(w), rows, outputs + 3).columns(2, outputs);
+            let mut panel = std::vec![f32::NAN; inputs * outputs];
+            kernel.combine(
+                &query,
+                view(&key, inputs),
+                view(&product, paired),
+                Rows::whole(&mut panel, inputs, outputs),
+            );
+            for (d, row) in panel.chunks(outputs).enumerate() {
+                for (column, found) in row.iter().enumerate() {
+                    let at = d * (outputs + 3) + column + 2;
+                    let part = if d < paired { query[d] * product[at] } else { 0.0 };
+                    assert!(
+                        (found - (key[at] + part)).abs() < 3e-7,
+                        "{kernel:?} {found} row {d} column {column}"
+                    );
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn every_kernel_sums_products_of_two_vectors() {
+        for_each_shape(|kernel, rows, inputs, _| {
+            let (x, w) = (numbers(rows * inputs, 1), numbers(inputs, 2));
+            let mut out = std::vec![0.5; rows];
+            kernel.dots(&x, as_weights(&w), &mut out);
+            for (x, found) in x.chunks(inputs).zip(&out) {
+                let (truth, bound) = expected(x, &w, 1, 0, 0.5);
+                assert!((f64::from(*found) - truth).abs() <= bound, "{kernel:?} {inputs}");
+            }
+        });
+    }
+
+    /// A product with one weight of 1 hands the sigmoid any number.
+    fn sigmoids(kernel: Kernel, x: &[f32]) -> Vec<f32> {
+        let mut out = x.to_vec();
+        let w = Matrix::whole(as_weights(&[0.0; 16]), 1, 16);
+        let rows = x.len() / 16;
+        kernel.product(
+            &std::vec![0.0; rows],
+            w,
+            Start::Output,
+            Finish::Sigmoid,
+            Rows::whole(&mut out, rows, 16),
+        );
+        out
+    }
+
+    #[test]
+    fn sigmoids_of_every_kernel_stay_within_their_error_bound() {
+        const STEPS: usize = 4_000_000;
+        let x: Vec<f32> = (0..STEPS).map(|i| (i as f64 / STEPS as f64 * 200.0 - 100.0) as f32).collect();
+        for kernel in Kernel::all() {
+            let found = sigmoids(kernel, &x);
+            let errors = x
+                .iter()
+                .zip(&found)
+                .map(|(x, found)| (f64::from(*found) - 1.0 / (1.0 + libm::exp(-f64::from(*x)))).abs());
+            let worst = errors.fold(0.0, f64::max);
+            std::println!("sigmoid, {}: largest absolute error {worst:.2e} over [-100, 100]", kernel.name());
+            assert!(worst < 2.0e-7, "{kernel:?}: {worst:e}");
+        }
+    }
+
+    #[test]
+    fn sigmoids_of_extremes_are_numbers_and_leave_their_neighbours_alone() {
+        for kernel in Kernel::all() {
+            for extreme in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN] {
+                let mut x = [0.25; 16];
+                x[8] = extreme;
+                let found = sigmoids(kernel, &x);
+                assert!((0.0..=1.0).contains(&found[8]), "{kernel:?} {extreme}");
+                assert!((found[0] - 0.562_176_5).abs() < 2e-7, "{kernel:?} {extreme}: {}", found[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_kernel_s_dice_is_its_formula() {
+        for kernel in Kernel::all() {
+            for len in OUTPUTS {
+                let [s, a, b, alpha] = [1, 2, 3, 4].map(|seed| numbers(len, seed));
+                let mut row = s.clone();
+                kernel.dice(&mut row, as_weights(&a), as_weights(&b), as_weights(&alpha));
+                for i in 0..len {
+                    let [s, a, b, alpha] = [s[i], a[i], b[i], alpha[i]].map(f64::from);
+                    let p = 1.0 / (1.0 + libm::exp(-(a * s + b)));
+                    let truth = s * (alpha + (1.0 - alpha) * p);
+                    assert!((f64::from(row[i]) - truth).abs() < 5e-7, "{kernel:?} {len}");
+                }
+            }
+        }
+    }
+}

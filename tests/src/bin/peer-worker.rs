@@ -1,0 +1,217 @@
+//! din-core as a runtime of a comparison: reads JSON lines, answers each with one line.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `{"op":"load","art":DIR,"requests":FILE,"variant":V,"cache":ROOT}` | `ok`, `load_s`, `max_err`, ... |
+//! | `{"op":"run","min_time":S,"min_iters":I,"max_iters":M}` | `wall_ns`, `cpu_ns` of every call |
+//! | `{"op":"quit"}` | none |
+//!
+//! `DIR` holds `config.json` and `weights.safetensors` of one model, `FILE` ten requests with f64 reference scores. A call
+//! is one request: set the user, score the slate. Argument: the blob's form, `f32` (the default) or `int8` rows.
+
+use din_core::{Behaviours, Model, Ranker, User, Value};
+use din_export::blob::{self, Embedding, ExportOptions};
+use rustix::time::{ClockId, clock_gettime};
+use safetensors::SafeTensors;
+use serde_json::{Value as Json, json};
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, Write, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Requests that the timed loop cycles through.
+const TIMED: usize = 8;
+
+struct Request {
+    profile: [Value; 1],
+    history: Vec<Value>,
+    slate: Vec<Value>,
+    reference: Vec<f64>,
+}
+
+/// What was loaded; the model's bytes live as long as the process.
+struct Loaded {
+    ranker: Ranker<'static, 'static>,
+    requests: Vec<Request>,
+    scores: Vec<f32>,
+}
+
+impl Loaded {
+    fn call(&mut self, index: usize) -> Result<&[f32], Box<dyn Error>> {
+        let Self { ranker, requests, scores } = self;
+        let request = &requests[index];
+        let histories = [Behaviours::new(&request.history)];
+        ranker.set_user(&User { profile: &request.profile, histories: &histories, ..User::default() })?;
+        ranker.score_slate(&request.slate, scores)?;
+        Ok(scores)
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let embedding = match std::env::args().nth(1).as_deref() {
+        None | Some("f32") => Embedding::F32,
+        Some("int8") => Embedding::Int8,
+        Some(other) => return Err(format!("`{other}` is neither f32 nor int8").into()),
+    };
+    let mut loaded = None;
+    for line in stdin().lock().lines() {
+        let message: Json = serde_json::from_str(&line?)?;
+        let answer = match (message["op"].as_str(), &mut loaded) {
+            (Some("quit"), _) => return Ok(()),
+            (Some("load"), slot) => load(&message, embedding).map(|(new, answer)| {
+                *slot = Some(new);
+                answer
+            }),
+            (Some("run"), Some(loaded)) => run(&message, loaded),
+            _ => Err("expected load, run (after load) or quit".into()),
+        };
+        let answer = answer.unwrap_or_else(|error| json!({ "error": error.to_string() }));
+        writeln!(stdout(), "{answer}")?;
+        stdout().flush()?;
+    }
+    Ok(())
+}
+
+fn load(message: &Json, embedding: Embedding) -> Result<(Loaded, Json), Box<dyn Error>> {
+    let path = |key: &str| message[key].as_str().map(PathBuf::from).ok_or_else(|| format!("no `{key}`"));
+    let requests = requests(&path("requests")?)?;
+    let base = resident("VmRSS");
+    let longest = requests.iter().map(|request| request.history.len() / 2).max().unwrap_or(1);
+    let blob = {
+        let weights = weights(&path("art")?, &path("cache")?, longest)?;
+        blob::write(&weights, &ExportOptions { embedding, ..ExportOptions::default() })?
+    };
+    let start = Instant::now();
+    let model: &'static Model<'static> = Box::leak(Box::new(Model::from_bytes(Vec::leak(blob))?));
+    let ranker = Ranker::new(model, Vec::leak(vec![0.0; model.scratch_len()]))?;
+    let load_s = start.elapsed().as_secs_f64();
+    let scores = vec![0.0; requests[0].reference.len()];
+    let mut loaded = Loaded { ranker, requests, scores };
+    let mut errors = Vec::new();
+    for index in 0..loaded.requests.len() {
+        let scores = loaded.call(index)?.to_vec();
+        let pairs = scores.iter().zip(&loaded.requests[index].reference);
+        errors.push(pairs.map(|(score, truth)| (f64::from(*score) - truth).abs()).fold(0.0, f64::max));
+    }
+    let largest = |errors: &[f64]| errors.iter().copied().fold(0.0, f64::max);
+    let answer = json!({
+        "ok": true, "load_s": load_s, "max_err": largest(&errors), "max_err_masked": largest(&errors[TIMED..]),
+        "rss_base_kb": base, "rss_kb": resident("VmRSS"), "maxrss_kb": resident("VmHWM"),
+        "info": { "kernel": din_core::Kernel::best().name(), "blob": model.bytes().len() },
+    });
+    Ok((loaded, answer))
+}
+
+fn run(message: &Json, loaded: &mut Loaded) -> Result<Json, Box<dyn Error>> {
+    let shortest = Duration::from_secs_f64(message["min_time"].as_f64().unwrap_or(0.5));
+    let fewest = message["min_iters"].as_u64().unwrap_or(3);
+    let most = message["max_iters"].as_u64().unwrap_or(5000);
+    loaded.call(0)?;
+    let (mut wall, mut cpu) = (Vec::new(), Vec::new());
+    let start = Instant::now();
+    while (wall.len() as u64) < most && ((wall.len() as u64) < fewest || start.elapsed() < shortest) {
+        let (before, cpu_before) = (Instant::now(), cpu_time());
+        std::hint::black_box(loaded.call(wall.len() % TIMED)?);
+        cpu.push((cpu_time() - cpu_before).as_nanos() as u64);
+        wall.push(before.elapsed().as_nanos() as u64);
+    }
+    Ok(json!({ "wall_ns": wall, "cpu_ns": cpu, "rss_kb": resident("VmRSS"), "maxrss_kb": resident("VmHWM") }))
+}
+
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Kilobytes, by a line of /proc/self/status; 0 where there is none.
+fn resident(line: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let found = status.lines().find(|found| found.starts_with(line));
+    found.and_then(|found| found.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+/// The model, through the importer: a description like a user's, for the sizes of `config.json`.
+fn weights(
+    art: &Path,
+    cache: &Path,
+    capacity: usize,
+) -> Result<din_export::weights::ModelWeights, Box<dyn Error>> {
+    let config: Json = serde_json::from_slice(&fs::read(art.join("config.json"))?)?;
+    let layers = |key: &str| config[key].as_array().map_or(0, Vec::len);
+    let mut text =
+        format!("name = \"peer\"\nweights = {:?}\n", fs::canonicalize(art.join("weights.safetensors"))?);
+    for (table, tensor) in [("user", "user_emb"), ("item", "item_emb"), ("category", "cat_emb")] {
+        text += &format!("[tables.{table}]\ntensor = \"{tensor}.weight\"\nfirst_id = 0\nfirst_row = 0\n");
+    }
+    text += "[[profile]]\nname = \"user\"\ntable = \"user\"\n";
+    text += "[[candidate]]\nname = \"item\"\ntable = \"item\"\n[[candidate]]\nname = \"category\"\ntable = \"category\"\n";
+    text += &format!(
+        "[[sequence]]\nname = \"history\"\npooling = \"attention\"\ncapacity = {capacity}\nfields = ["
+    );
+    for field in ["item", "category"] {
+        text += &format!("{{ name = \"{field}\", table = \"{field}\", pair = \"{field}\" }}, ");
+    }
+    text += "]\n";
+    for index in 0..=layers("att") {
+        text +=
+            &format!("[[sequence.layer]]\nweight = \"att.{index}.weight\"\nbias = \"att.{index}.bias\"\n");
+        if index < layers("att") {
+            text += "activation = \"sigmoid\"\n";
+        }
+    }
+    for index in 0..=layers("fc") {
+        text += &format!("[[head.layer]]\nweight = \"fc.{index}.weight\"\nbias = \"fc.{index}.bias\"\n");
+        if index < layers("fc") {
+            let dice = ["alpha", "mean", "var"].map(|part| format!("dice.{index}.{part}"));
+            text += &format!(
+                "[head.layer.activation.dice]\nalpha = {:?}\nmean = {:?}\nvariance = {:?}\nepsilon = {}\n",
+                dice[0], dice[1], dice[2], config["dice_eps"]
+            );
+        }
+    }
+    fs::create_dir_all(cache)?;
+    let description = cache.join(format!("din-import-{}.toml", std::process::id()));
+    fs::write(&description, text)?;
+    let weights = din_export::import::load(&description);
+    fs::remove_file(&description)?;
+    Ok(weights?)
+}
+
+fn requests(file: &Path) -> Result<Vec<Request>, Box<dyn Error>> {
+    let bytes = fs::read(file)?;
+    let tensors = SafeTensors::deserialize(&bytes)?;
+    let count = tensors.tensor("ref")?.shape()[0];
+    let part = |name: &str, index: usize| -> Result<Vec<u8>, Box<dyn Error>> {
+        let tensor = tensors.tensor(name)?;
+        let len = tensor.data().len() / count;
+        Ok(tensor.data()[index * len..(index + 1) * len].to_vec())
+    };
+    let ids = |name: &str, index: usize| -> Result<Vec<Value>, Box<dyn Error>> {
+        let words = part(name, index)?;
+        Ok(words.as_chunks().0.iter().map(|word| Value::Id(u64::from(u32::from_le_bytes(*word)))).collect())
+    };
+    let together = |a: Vec<Value>, b: Vec<Value>| a.into_iter().zip(b).map(|(a, b)| [a, b]);
+    let request = |index| -> Result<Request, Box<dyn Error>> {
+        let real = part("mask", index)?;
+        let real = real.as_chunks().0.iter().map(|mask| f32::from_le_bytes(*mask) != 0.0);
+        let behaviours = together(ids("hist_item", index)?, ids("hist_cat", index)?);
+        let user = ids("user", index)?;
+        Ok(Request {
+            profile: [*user.first().ok_or("no user")?],
+            history: behaviours
+                .zip(real)
+                .filter(|(_, real)| *real)
+                .flat_map(|(behaviour, _)| behaviour)
+                .collect(),
+            slate: together(ids("item", index)?, ids("cat", index)?).flatten().collect(),
+            reference: part("ref", index)?
+                .as_chunks()
+                .0
+                .iter()
+                .map(|word| f64::from_le_bytes(*word))
+                .collect(),
+        })
+    };
+    (0..count).map(request).collect()
+}

@@ -80,7 +80,7 @@ fn load(message: &Json, embedding: Embedding) -> Result<(Loaded, Json), Box<dyn 
     let longest = requests.iter().map(|request| request.history.len() / 2).max().unwrap_or(1);
     let blob = {
         let weights = weights(&path("art")?, &path("cache")?, longest)?;
-        blob::write(&weights, &ExportOptions { embedding, ..ExportOptions::default() })?
+        blob::write(&weights, &ExportOptions { embedding: embedding.into(), ..ExportOptions::default() })?
     };
     let start = Instant::now();
     let model: &'static Model<'static> = Box::leak(Box::new(Model::from_bytes(Vec::leak(blob))?));

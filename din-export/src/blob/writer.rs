@@ -163,6 +163,7 @@ impl Layout {
                 first_id,
                 first_row,
                 keys,
+                ..TableRecord::default()
             });
         }
         Ok(())
@@ -224,6 +225,7 @@ impl Layout {
                 fields: index("fields of a behaviour", sequence.fields.len())?,
                 pooling,
                 layers: (self.layers.len() - first_layer) as u8,
+                ..SequenceRecord::default()
             });
         }
         Ok(())
@@ -310,6 +312,9 @@ impl Layout {
             product: weights.product,
             item_bias,
             sections: Records::new(&sections),
+            parts: Records::new(&[]),
+            integer_layers: Records::new(&[]),
+            fixed: Records::new(&[]),
         };
         Ok(postcard::to_stdvec(&manifest).expect("a manifest of plain records encodes"))
     }

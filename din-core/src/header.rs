@@ -32,8 +32,10 @@ pub const MINOR: u16 = 0;
 pub const HEADER_LEN: usize = 64;
 /// Sections start at multiples of this many bytes from the blob's start.
 pub const ALIGNMENT: usize = 16;
+/// Required feature: the blob holds the integer path, to be read by the integer ranker.
+pub const FEATURE_INTEGER: u32 = 1;
 /// Required-feature bits that this library has.
-pub const KNOWN_FEATURES: u32 = 0;
+pub const KNOWN_FEATURES: u32 = FEATURE_INTEGER;
 
 /// The decoded header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,6 +119,12 @@ impl Header {
     /// Whether a later minor version wrote the blob, which may have appended what this one does not know.
     pub(crate) const fn is_later_minor(&self) -> bool {
         self.minor > MINOR
+    }
+
+    /// Whether the blob holds the integer path.
+    #[must_use]
+    pub const fn is_integer(&self) -> bool {
+        self.required_features & FEATURE_INTEGER != 0
     }
 
     /// The header's bytes, checksum included.

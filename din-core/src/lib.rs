@@ -41,7 +41,8 @@
 //! | module | concept |
 //! |---|---|
 //! | `error` | [`LoadError`], [`ScoreError`] |
-//! | `bytes`, `checksum`, `hash`, `math`, `normaliser` | numbers in place, CRC-32, FNV-1a, exp and sigmoid, raw number to input |
+//! | `bytes`, `checksum`, `hash` | numbers in place, CRC-32, FNV-1a |
+//! | `math`, `fixed`, `normaliser` | exp and sigmoid, fixed-point arithmetic, raw number to input |
 //! | `kernels` | small dense products and activations: portable, AVX2 |
 //! | `records` | lists of fixed-width records, in place |
 //! | [`header`], [`manifest`] | the blob format |
@@ -70,6 +71,7 @@ extern crate std;
 mod bytes;
 mod checksum;
 mod error;
+mod fixed;
 mod hash;
 pub mod header;
 mod history;

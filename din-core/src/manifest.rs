@@ -41,6 +41,10 @@ pub enum RowEncoding {
     F32,
     /// One signed byte a number, times the row's scale.
     Int8,
+    /// Two bytes a number: IEEE half precision.
+    F16,
+    /// Half a byte a number, -8 to 7, times the row's scale; the low half first, rows start at bytes.
+    Int4,
 }
 
 impl RowEncoding {
@@ -50,7 +54,15 @@ impl RowEncoding {
         match self {
             Self::F32 => dim.saturating_mul(4),
             Self::Int8 => dim,
+            Self::F16 => dim.saturating_mul(2),
+            Self::Int4 => dim.div_ceil(2),
         }
+    }
+
+    /// Whether each row has a scale.
+    #[must_use]
+    pub const fn is_scaled(self) -> bool {
+        matches!(self, Self::Int8 | Self::Int4)
     }
 }
 
@@ -84,7 +96,8 @@ pub struct TableRecord {
     /// Section of the rows: `rows * row_len` bytes.
     #[serde(with = "postcard::fixint::le")]
     pub values: u16,
-    /// Section of the scales: an f32 for each row; [`NONE`] for [`RowEncoding::F32`].
+    /// Section of the scales, for [`RowEncoding::is_scaled`], else [`NONE`]: an f32 for each row, of integer blobs a u16
+    /// multiplier.
     #[serde(with = "postcard::fixint::le")]
     pub scales: u16,
     /// How raw ids become rows.
@@ -97,10 +110,17 @@ pub struct TableRecord {
     /// Section of the keys: a u64 for each row but row 0; [`NONE`] for [`VocabularyKind::Dense`].
     #[serde(with = "postcard::fixint::le")]
     pub keys: u16,
+    /// Integer blobs (else 0): an input of 1 is worth `2^-fraction`.
+    pub fraction: i8,
+    /// Integer blobs: of the products of stored numbers and multiplier, 0 to 30.
+    pub shift: u8,
+    /// Integer blobs: the largest magnitude of an input, up to 32767.
+    #[serde(with = "postcard::fixint::le")]
+    pub limit: u16,
 }
 
 impl Record for TableRecord {
-    const SIZE: usize = 26;
+    const SIZE: usize = 30;
     const NAME: &'static str = "table";
 }
 
@@ -167,12 +187,21 @@ pub struct SequenceRecord {
     pub fields: u16,
     /// How keys are pooled.
     pub pooling: Pooling,
-    /// Layers of the activation unit: the next so many of [`Manifest::layers`].
+    /// Layers of the activation unit: the next so many of [`Manifest::layers`] or [`Manifest::integer_layers`].
     pub layers: u8,
+    /// Integer blobs (else 0), attention: the largest magnitude of an attention weight, or of the softmax's argument.
+    #[serde(with = "postcard::fixint::le")]
+    pub weight_limit: u16,
+    /// Integer blobs: a weight (an argument) of 1 is worth `2^-weight_fraction`.
+    pub weight_fraction: i8,
+    /// Integer blobs: of the sum of (weighted) keys, 0 to 30.
+    pub pooled_shift: u8,
+    /// Integer blobs: of the product of interest vector and query, 0 to 30.
+    pub product_shift: u8,
 }
 
 impl Record for SequenceRecord {
-    const SIZE: usize = 9;
+    const SIZE: usize = 14;
     const NAME: &'static str = "sequence";
 }
 
@@ -234,6 +263,88 @@ impl Record for LayerRecord {
     const NAME: &'static str = "layer";
 }
 
+/// What a layer of the integer path adds up from one run of inputs: `rshift(sum_d x_d W8[d,h], shift) m[h]`.
+///
+/// With a base, the part of a unit's first layer over the key's D inputs, whose weights depend on the query q:
+/// `base[d,h] + rshift(W8[d,h] q_d, 8)`, the second term for the P paired inputs alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// Inputs; D with a base.
+    #[serde(with = "postcard::fixint::le")]
+    pub inputs: u32,
+    /// Section of W8, i8: `[ceil(inputs / 4)][outputs][4]`, the four of inputs d, d+2, d+1, d+3, so that the even and the
+    /// odd bytes of a word are inputs side by side. Missing inputs are 0. With a base, P inputs.
+    #[serde(with = "postcard::fixint::le")]
+    pub weight: u16,
+    /// Section of the base, i16: `[ceil(inputs / 2)][outputs][2]`, a missing input 0; or [`NONE`].
+    #[serde(with = "postcard::fixint::le")]
+    pub base: u16,
+    /// Section of the multipliers m: an i16 for each output.
+    #[serde(with = "postcard::fixint::le")]
+    pub multipliers: u16,
+    /// Of the sum, 0 to 30.
+    pub shift: u8,
+}
+
+impl Record for PartRecord {
+    const SIZE: usize = 11;
+    const NAME: &'static str = "part";
+}
+
+/// A layer of the integer path: `z = sat16((addend + parts) >> shift)`, then the activation. A last layer's result is not
+/// saturated: Q16.16 of the head's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntegerLayerRecord {
+    /// Results.
+    #[serde(with = "postcard::fixint::le")]
+    pub outputs: u32,
+    /// What follows.
+    pub activation: Activation,
+    /// The next so many of [`Manifest::parts`]. First layer of a unit: query, then pair. First layer of the head: user,
+    /// interest vector of each sequence, candidate, product of each sequence where [`Manifest::product`] says so.
+    pub parts: u8,
+    /// Section of the addend, i32 for each output: the bias and the rounding constant `2^(shift-1)`.
+    #[serde(with = "postcard::fixint::le")]
+    pub addend: u16,
+    /// Section of the activation's parameters, runs of `outputs` numbers; or [`NONE`]. PReLU: alpha, i16 Q2.13. Dice:
+    /// b i32, a i16, alpha i16 Q2.13, e u8.
+    #[serde(with = "postcard::fixint::le")]
+    pub parameters: u16,
+    /// Of the sum, 0 to 30.
+    pub shift: u8,
+    /// A z of 1 is worth `2^-fraction`; 12 before a sigmoid, whose result has 15.
+    pub fraction: i8,
+}
+
+impl Record for IntegerLayerRecord {
+    const SIZE: usize = 12;
+    const NAME: &'static str = "integer layer";
+}
+
+/// How a raw number in Q16.16 becomes an input of the integer path:
+/// `clamp(rshift((t - mean) multiplier, shift), -limit, limit)`, t the number after the field's transform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixedRecord {
+    /// Q16.16.
+    #[serde(with = "postcard::fixint::le")]
+    pub mean: i32,
+    /// Of the difference.
+    #[serde(with = "postcard::fixint::le")]
+    pub multiplier: i32,
+    /// Of the product, 0 to 62.
+    pub shift: u8,
+    /// The largest magnitude of the input, up to 32767.
+    #[serde(with = "postcard::fixint::le")]
+    pub limit: u16,
+    /// An input of 1 is worth `2^-fraction`.
+    pub fraction: i8,
+}
+
+impl Record for FixedRecord {
+    const SIZE: usize = 12;
+    const NAME: &'static str = "fixed-point field";
+}
+
 /// Where a section lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SectionRecord {
@@ -256,7 +367,7 @@ pub struct ItemBiasRecord {
     /// Index among the candidate fields; a categorical one.
     #[serde(with = "postcard::fixint::le")]
     pub field: u16,
-    /// Section: an f32 for each row of the field's table.
+    /// Section: an f32 for each row of the field's table; of integer blobs an i32, Q16.16.
     #[serde(with = "postcard::fixint::le")]
     pub values: u16,
 }
@@ -286,7 +397,7 @@ pub struct Manifest<'a> {
     /// Behaviour sequences.
     #[serde(borrow)]
     pub sequences: Records<'a, SequenceRecord>,
-    /// Layers of each activation unit, then of the head.
+    /// Layers of each activation unit, then of the head; none in integer blobs.
     #[serde(borrow)]
     pub layers: Records<'a, LayerRecord>,
     /// Whether the head also reads pooled * candidate.
@@ -296,6 +407,15 @@ pub struct Manifest<'a> {
     /// Raw sections, in the order in which tables, layers and item bias refer to them.
     #[serde(borrow)]
     pub sections: Records<'a, SectionRecord>,
+    /// Parts of the integer layers, in their order; this list and those below are empty in f32 blobs.
+    #[serde(borrow)]
+    pub parts: Records<'a, PartRecord>,
+    /// Layers of each activation unit, then of the head, for the integer path.
+    #[serde(borrow)]
+    pub integer_layers: Records<'a, IntegerLayerRecord>,
+    /// Of each numeric field, in the order of [`fields`](Self::fields).
+    #[serde(borrow)]
+    pub fixed: Records<'a, FixedRecord>,
 }
 
 impl<'a> Manifest<'a> {
@@ -347,6 +467,11 @@ mod tests {
         });
         assert_size(LayerRecord { inputs: u32::MAX, activation: Activation::Dice, ..LayerRecord::default() });
         assert_size(SectionRecord { offset: u64::MAX, len: u64::MAX });
+        assert_size(TableRecord { fraction: i8::MIN, shift: 255, limit: NONE, ..TableRecord::default() });
+        assert_size(SequenceRecord { weight_limit: NONE, weight_fraction: -1, ..SequenceRecord::default() });
+        assert_size(PartRecord { inputs: u32::MAX, base: NONE, shift: 255, ..PartRecord::default() });
+        assert_size(IntegerLayerRecord { outputs: u32::MAX, fraction: -1, ..IntegerLayerRecord::default() });
+        assert_size(FixedRecord { mean: i32::MIN, multiplier: -1, shift: 255, ..FixedRecord::default() });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::manifest::{
     FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Pooling, SectionRecord, SequenceRecord, TableRecord,
 };
 use crate::sizes::{Blocking, Sizes};
-use crate::table::Table;
+use crate::table::{Fixed, Table};
 use crate::validate;
 
 /// A group of fields.
@@ -200,11 +200,16 @@ impl<'a> Model<'a> {
             dim: usize::from(record.dim),
             encoding: record.encoding,
             values: self.section(record.values),
-            scales: F32s(self.section(record.scales)),
+            scales: self.section(record.scales),
             vocabulary: record.vocabulary,
             first_id: record.first_id,
             first_row: record.first_row,
             keys: self.section(record.keys),
+            fixed: self.header.is_integer().then_some(Fixed {
+                fraction: record.fraction,
+                shift: record.shift,
+                limit: record.limit,
+            }),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Embedding tables and their vocabularies, read in place.
 
-use crate::bytes::{F32s, array_of, range, u64_at};
+use crate::bytes::{F32s, range, u16_at, u32_at, u64_at};
+use crate::fixed::{self, rshift};
 use crate::kernels::copy;
 use crate::manifest::{RowEncoding, VocabularyKind};
 use crate::value::Value;
@@ -13,11 +14,25 @@ pub struct Table<'a> {
     pub(crate) dim: usize,
     pub(crate) encoding: RowEncoding,
     pub(crate) values: &'a [u8],
-    pub(crate) scales: F32s<'a>,
+    /// f32, of integer blobs u16
+    pub(crate) scales: &'a [u8],
     pub(crate) vocabulary: VocabularyKind,
     pub(crate) first_id: u64,
     pub(crate) first_row: u8,
     pub(crate) keys: &'a [u8],
+    /// Of integer blobs.
+    pub(crate) fixed: Option<Fixed>,
+}
+
+/// How a table's rows become inputs of the integer path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fixed {
+    /// An input of 1 is worth `2^-fraction`.
+    pub fraction: i8,
+    /// Of the products of stored numbers and multiplier.
+    pub shift: u8,
+    /// The largest magnitude of an input.
+    pub limit: u16,
 }
 
 impl<'a> Table<'a> {
@@ -54,7 +69,7 @@ impl<'a> Table<'a> {
     /// Bytes of rows and scales.
     #[must_use]
     pub const fn values_len(&self) -> usize {
-        self.values.len().saturating_add(self.scales.0.len())
+        self.values.len().saturating_add(self.scales.len())
     }
 
     /// Bytes of the vocabulary's keys.
@@ -106,18 +121,75 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Bytes of a row; none for a row that the table does not have.
+    fn bytes_of(&self, row: u32) -> &'a [u8] {
+        let len = self.encoding.row_len(self.dim);
+        range(self.values, (row as usize).wrapping_mul(len), len)
+    }
+
     /// Writes a row, dequantised: `out: [dim]`. A row that the table does not have leaves `out` as it is.
     pub fn read(&self, row: u32, out: &mut [f32]) {
-        let len = self.encoding.row_len(self.dim);
-        let bytes = range(self.values, (row as usize).wrapping_mul(len), len);
+        let bytes = self.bytes_of(row);
+        let scale = |row: u32| match self.fixed {
+            None => F32s(self.scales).get(row as usize).unwrap_or_default(),
+            Some(fixed) => {
+                let exponent = i32::from(fixed.shift).saturating_add(fixed.fraction.into());
+                libm::ldexpf(self.multiplier(row).into(), exponent.saturating_neg())
+            }
+        };
         match self.encoding {
             RowEncoding::F32 => copy(F32s(bytes).iter(), out),
+            RowEncoding::F16 => {
+                let bits = bytes.chunks_exact(2).map(|half| fixed::f32_bits_of_half(u16_at(half, 0)));
+                copy(bits.map(f32::from_bits), out);
+            }
             RowEncoding::Int8 => {
-                let scale = self.scales.get(row as usize).unwrap_or_default();
-                copy(bytes.iter().map(|byte| scale * f32::from(i8::from_le_bytes(array_of(&[*byte])))), out);
+                let scale = scale(row);
+                copy(bytes.iter().map(|byte| scale * f32::from(byte.cast_signed())), out);
+            }
+            RowEncoding::Int4 => {
+                let scale = scale(row);
+                copy(nibbles(bytes).map(|q| scale * f32::from(q)), out);
             }
         }
     }
+
+    /// Of a row of an integer blob.
+    fn multiplier(&self, row: u32) -> u16 {
+        u16_at(self.scales, (row as usize).wrapping_mul(2))
+    }
+
+    /// Writes a row as inputs of the integer path: `out: [dim]`, worth `2^-fraction` each. A row that the table does not
+    /// have, and a table of an f32 blob, leave `out` as it is.
+    ///
+    /// Stored integers q: `clamp(rshift(q multiplier, shift), -limit, limit)`; floats: rounded half up to the nearest
+    /// `2^-fraction`, then clamped. No float arithmetic in either.
+    pub fn read_fixed(&self, row: u32, out: &mut [i16]) {
+        let Some(Fixed { fraction, shift, limit }) = self.fixed else { return };
+        let limit = i32::from(limit);
+        // At most 32767, so that the narrowing loses nothing.
+        let narrow = |x: i32| fixed::sat16(x.clamp(limit.saturating_neg(), limit));
+        let bytes = self.bytes_of(row);
+        let multiplier = i32::from(self.multiplier(row));
+        // |q| <= 128, the multiplier below 2^16: the product stays below 2^23.
+        let scaled = |q: i8| narrow(rshift(i32::from(q).wrapping_mul(multiplier), shift));
+        let rounded = |bits: u32| narrow(fixed::of_f32_bits(bits, fraction));
+        match self.encoding {
+            RowEncoding::F32 => copy(bytes.chunks_exact(4).map(|bits| rounded(u32_at(bits, 0))), out),
+            RowEncoding::F16 => {
+                let halves = bytes.chunks_exact(2).map(|half| u16_at(half, 0));
+                copy(halves.map(|half| rounded(fixed::f32_bits_of_half(half))), out);
+            }
+            RowEncoding::Int8 => copy(bytes.iter().map(|byte| scaled(byte.cast_signed())), out),
+            RowEncoding::Int4 => copy(nibbles(bytes).map(scaled), out),
+        }
+    }
+}
+
+/// Both halves of each byte, the low one first, in two's complement.
+fn nibbles(bytes: &[u8]) -> impl Iterator<Item = i8> + '_ {
+    let extended = |nibble: u8| (nibble << 4).cast_signed() >> 4;
+    bytes.iter().flat_map(move |byte| [extended(*byte), extended(*byte >> 4)])
 }
 
 #[cfg(test)]
@@ -154,7 +226,7 @@ mod tests {
             dim: 2,
             encoding: RowEncoding::Int8,
             values: &values,
-            scales: F32s(&scales),
+            scales: &scales,
             ..Table::default()
         };
         let mut out = [0.0; 2];
@@ -162,5 +234,45 @@ mod tests {
         assert_eq!(out, [0.5, -63.5]);
         table.read(1, &mut out);
         assert_eq!(out, [6.0, -2.0]);
+    }
+
+    #[test]
+    fn int4_rows_start_at_bytes_and_keep_their_sign() {
+        let multipliers = [2_u16, 3].map(u16::to_le_bytes);
+        let table = Table {
+            rows: 2,
+            dim: 3,
+            encoding: RowEncoding::Int4,
+            values: &[0x8f, 0x07, 0x21, 0x08],
+            scales: multipliers.as_flattened(),
+            fixed: Some(Fixed { fraction: 3, shift: 1, limit: 11 }),
+            ..Table::default()
+        };
+        let mut out = [0_i16; 3];
+        table.read_fixed(0, &mut out);
+        assert_eq!(out, [-1, -8, 7]);
+        table.read_fixed(1, &mut out);
+        // 1.5 and 3 half up; -12 is clamped
+        assert_eq!(out, [2, 3, -11]);
+        let mut real = [0.0; 3];
+        table.read(1, &mut real);
+        assert_eq!(real, [3.0 / 16.0, 6.0 / 16.0, -24.0 / 16.0]);
+    }
+
+    #[test]
+    fn float_rows_round_half_up_to_the_fraction() {
+        let values = [0.3_f32, -0.125, 0.125, 1e9].map(f32::to_le_bytes);
+        let halves = [0x3400_u16, 0xb400, 0x0001, 0x7bff].map(u16::to_le_bytes);
+        let fixed = Some(Fixed { fraction: 2, shift: 0, limit: 4095 });
+        let table = Table { rows: 1, dim: 4, values: values.as_flattened(), fixed, ..Table::default() };
+        let mut out = [0_i16; 4];
+        table.read_fixed(0, &mut out);
+        assert_eq!(out, [1, 0, 1, 4095]);
+        let table = Table { values: halves.as_flattened(), encoding: RowEncoding::F16, ..table };
+        table.read_fixed(0, &mut out);
+        assert_eq!(out, [1, -1, 0, 4095]);
+        let mut real = [0.0; 4];
+        table.read(0, &mut real);
+        assert_eq!(real, [0.25, -0.25, 2.0_f32.powi(-24), 65504.0]);
     }
 }

@@ -1,6 +1,6 @@
 //! The one pass that makes a blob trustworthy. What it admits, scoring relies on.
 
-use crate::bytes::{F32s, range, u64_at};
+use crate::bytes::{F32s, range, u16_at, u64_at};
 use crate::checksum::crc32;
 use crate::error::LoadError;
 use crate::header::{ALIGNMENT, HEADER_LEN, Header};
@@ -42,6 +42,9 @@ pub(crate) fn contents(model: &Model<'_>) -> Result<(), LoadError> {
     well_formed(manifest.sequences)?;
     well_formed(manifest.layers)?;
     well_formed(manifest.sections)?;
+    well_formed(manifest.parts)?;
+    well_formed(manifest.integer_layers)?;
+    well_formed(manifest.fixed)?;
     in_range("number of sequences", manifest.sequences.len() as u64 + 1, MAX_SEQUENCES as u64 + 1)?;
     in_range("number of tables", manifest.tables.len() as u64 + 1, MAX_FIELDS as u64 + 1)?;
     in_range("number of fields", manifest.fields.len() as u64, MAX_FIELDS as u64)?;
@@ -165,6 +168,15 @@ fn usable(what: &'static str, numbers: F32s<'_>, test: impl Fn(f32) -> bool) -> 
     }
 }
 
+/// Halves whose exponent is not that of infinity and not-a-number.
+fn finite_halves(what: &'static str, bytes: &[u8]) -> Result<(), LoadError> {
+    let mut halves = bytes.chunks_exact(2).map(|half| u16_at(half, 0));
+    match halves.position(|half| half & 0x7c00 == 0x7c00) {
+        Some(index) => Err(LoadError::BadNumber { what, index: index as u64 }),
+        None => Ok(()),
+    }
+}
+
 fn table(
     model: &Model<'_>,
     index: usize,
@@ -177,15 +189,23 @@ fn table(
     let row_len = record.encoding.row_len(record.dim.into()) as u64;
     sections.expect(model, "section of rows", index, record.values, rows.saturating_mul(row_len))?;
     let table: Table<'_> = model.view_table(record);
+    if record.encoding.is_scaled() {
+        let width = if model.header().is_integer() { 2 } else { 4 };
+        sections.expect(model, "section of scales", index, record.scales, rows.saturating_mul(width))?;
+    } else {
+        none("section of scales", index, record.scales)?;
+    }
     match record.encoding {
-        RowEncoding::F32 => {
-            none("section of scales", index, record.scales)?;
-            finite("embedding rows", F32s(table.values))?;
+        RowEncoding::F32 => finite("embedding rows", F32s(table.values))?,
+        RowEncoding::F16 => finite_halves("embedding rows", table.values)?,
+        RowEncoding::Int8 | RowEncoding::Int4 if model.header().is_integer() => {}
+        RowEncoding::Int8 | RowEncoding::Int4 => {
+            usable("row scales", F32s(table.scales), |scale| scale.is_finite() && scale > 0.0)?;
         }
-        RowEncoding::Int8 => {
-            sections.expect(model, "section of scales", index, record.scales, rows.saturating_mul(4))?;
-            usable("row scales", table.scales, |scale| scale.is_finite() && scale > 0.0)?;
-        }
+    }
+    if let Some(fixed) = table.fixed {
+        in_range("limit of inputs", fixed.limit.into(), i16::MAX as u64)?;
+        in_range("shift of a table", u64::from(fixed.shift) + 1, 31)?;
     }
     match record.vocabulary {
         VocabularyKind::Dense => {

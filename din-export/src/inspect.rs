@@ -138,6 +138,8 @@ fn describe_table(table: &din_core::Table<'_>) -> TableInspection {
         encoding: match table.encoding() {
             RowEncoding::F32 => "f32",
             RowEncoding::Int8 => "int8",
+            RowEncoding::F16 => "f16",
+            RowEncoding::Int4 => "int4",
             _ => "unknown",
         },
         vocabulary: match table.vocabulary() {

@@ -155,6 +155,9 @@ impl Parts {
             product: self.product,
             item_bias: self.item_bias,
             sections: Records::new(&sections),
+            parts: Records::new(&[]),
+            integer_layers: Records::new(&[]),
+            fixed: Records::new(&[]),
         };
         let mut bytes = postcard::to_stdvec(&manifest).expect("a manifest encodes");
         bytes.extend_from_slice(&self.appended);

@@ -213,7 +213,7 @@ pub(crate) fn multiply(x: &[f32], y: &[f32], out: &mut [f32]) {
 }
 
 /// `out = x`, as far as both go.
-pub(crate) fn copy(x: impl IntoIterator<Item = f32>, out: &mut [f32]) {
+pub(crate) fn copy<N>(x: impl IntoIterator<Item = N>, out: &mut [N]) {
     for (out, x) in out.iter_mut().zip(x) {
         *out = x;
     }

@@ -45,7 +45,7 @@ pub enum ExportError {
     #[error(transparent)]
     Overflow(#[from] rows::Overflow),
     /// The form is not part of the format yet.
-    #[error("this version of the format has neither the integer path nor f16 and int4 rows")]
+    #[error("this version of the format does not have the integer path")]
     Unwritable,
     /// The integer path cannot hold the model.
     #[error(transparent)]
@@ -62,8 +62,7 @@ pub enum ExportError {
 pub fn write(weights: &ModelWeights, options: &ExportOptions) -> Result<Vec<u8>, ExportError> {
     weights.check()?;
     check_tables(weights, &options.embedding)?;
-    let forms = weights.schema.tables.iter().map(|spec| options.embedding.of(&spec.name));
-    if options.path == NumericPath::Integer || forms.into_iter().any(|form| encoding(form).is_none()) {
+    if options.path == NumericPath::Integer {
         return Err(ExportError::Unwritable);
     }
     let mut layout = Layout::default();
@@ -209,13 +208,14 @@ impl Layout {
                 name,
                 rows: spec.vocabulary.rows() as u32,
                 dim: index(&format!("width of table `{}`", spec.name), spec.dim)?,
-                encoding: encoding(embedding).unwrap_or_default(),
+                encoding: encoding(embedding),
                 values,
                 scales,
                 vocabulary,
                 first_id,
                 first_row,
                 keys,
+                ..TableRecord::default()
             });
         }
         Ok(())
@@ -277,6 +277,7 @@ impl Layout {
                 fields: index("fields of a behaviour", sequence.fields.len())?,
                 pooling,
                 layers: (self.layers.len() - first_layer) as u8,
+                ..SequenceRecord::default()
             });
         }
         Ok(())
@@ -363,6 +364,9 @@ impl Layout {
             product: weights.product,
             item_bias,
             sections: Records::new(&sections),
+            parts: Records::new(&[]),
+            integer_layers: Records::new(&[]),
+            fixed: Records::new(&[]),
         };
         Ok(postcard::to_stdvec(&manifest).expect("a manifest of plain records encodes"))
     }
@@ -372,10 +376,11 @@ fn encode<R: Record>(records: &[R]) -> Vec<u8> {
     records.iter().flat_map(|record| postcard::to_stdvec(record).expect("a plain record encodes")).collect()
 }
 
-fn encoding(embedding: Embedding) -> Option<manifest::RowEncoding> {
+const fn encoding(embedding: Embedding) -> manifest::RowEncoding {
     match embedding {
-        Embedding::F32 => Some(manifest::RowEncoding::F32),
-        Embedding::Int8 => Some(manifest::RowEncoding::Int8),
-        _ => None,
+        Embedding::F32 => manifest::RowEncoding::F32,
+        Embedding::F16 => manifest::RowEncoding::F16,
+        Embedding::Int8 => manifest::RowEncoding::Int8,
+        Embedding::Int4 => manifest::RowEncoding::Int4,
     }
 }

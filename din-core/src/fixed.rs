@@ -1,0 +1,104 @@
+//! Fixed-point arithmetic of the integer path: one rounding rule, and the few curved functions.
+
+/// `x / 2^n`, rounded half up, for n up to 30. The caller sees to it that `x + 2^(n-1)` is an i32.
+#[inline]
+pub(crate) const fn rshift(x: i32, n: u8) -> i32 {
+    x.wrapping_add((1_i32.wrapping_shl(n as u32)) >> 1).wrapping_shr(n as u32)
+}
+
+/// Clamped to 16 bits.
+#[inline]
+pub(crate) const fn sat16(x: i32) -> i16 {
+    if x > i16::MAX as i32 {
+        i16::MAX
+    } else if x < i16::MIN as i32 {
+        i16::MIN
+    } else {
+        x as i16
+    }
+}
+
+/// The f32 with these bits, rounded half up to a multiple of `2^-fraction`; saturates, at infinity and not-a-number too.
+pub(crate) fn of_f32_bits(bits: u32, fraction: i8) -> i32 {
+    let exponent = (bits >> 23 & 0xff).cast_signed();
+    let implicit = if exponent == 0 { 0 } else { 1 << 23 };
+    let magnitude = (bits & 0x7f_ffff | implicit).cast_signed();
+    let signed = if bits >> 31 == 0 { magnitude } else { magnitude.wrapping_neg() };
+    // The number is magnitude 2^(exponent - 150).
+    let shift = exponent.max(1).wrapping_sub(150).wrapping_add(fraction.into());
+    match shift {
+        // Less than half of the step.
+        ..-24 => 0,
+        -24..=0 => rshift(signed, shift.unsigned_abs() as u8),
+        1..=7 => signed.wrapping_shl(shift.unsigned_abs()),
+        8.. if magnitude == 0 => 0,
+        8.. if signed < 0 => i32::MIN,
+        8.. => i32::MAX,
+    }
+}
+
+/// The bits of the f32 with the value of a half; exact.
+pub(crate) const fn f32_bits_of_half(half: u16) -> u32 {
+    let sign = (half as u32 & 0x8000) << 16;
+    let (exponent, mantissa) = (half as u32 >> 10 & 31, half as u32 & 0x3ff);
+    let magnitude = match (exponent, mantissa) {
+        (0, 0) => 0,
+        (0, _) => {
+            // Subnormal, mantissa 2^-24: its highest bit becomes the implicit one.
+            let highest = 31_u32.wrapping_sub(mantissa.leading_zeros());
+            let rest = mantissa << 23_u32.wrapping_sub(highest) & 0x7f_ffff;
+            (highest.wrapping_add(127 - 24) << 23) | rest
+        }
+        (31, _) => 0xff << 23 | mantissa << 13,
+        _ => (exponent.wrapping_add(127 - 15) << 23) | mantissa << 13,
+    };
+    sign | magnitude
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_half_up_on_both_sides_of_zero() {
+        assert_eq!([3, 2, 1, 0, -1, -2, -3].map(|x| rshift(x, 1)), [2, 1, 1, 0, 0, -1, -1]);
+        assert_eq!([rshift(-7, 0), rshift(1 << 29, 30), rshift(-(1 << 29) - 1, 30)], [-7, 1, -1]);
+        assert_eq!([sat16(40_000), sat16(-40_000), sat16(-3)], [32_767, -32_768, -3]);
+    }
+
+    #[test]
+    fn every_finite_half_has_the_f32_of_its_value() {
+        for half in 0..=u16::MAX {
+            let (exponent, mantissa) = (i32::from(half >> 10 & 31), f64::from(half & 0x3ff));
+            if exponent == 31 {
+                assert!(!f32::from_bits(f32_bits_of_half(half)).is_finite());
+                continue;
+            }
+            let magnitude = match exponent {
+                0 => mantissa * 2.0_f64.powi(-24),
+                _ => (1024.0 + mantissa) * 2.0_f64.powi(exponent - 25),
+            };
+            let value = if half & 0x8000 == 0 { magnitude } else { -magnitude };
+            assert_eq!(f32_bits_of_half(half), (value as f32).to_bits(), "{half:#06x}");
+        }
+    }
+
+    #[test]
+    fn floats_become_the_nearest_step_half_up() {
+        let mut bits = 1_u32;
+        for _ in 0..200_000 {
+            bits = bits.wrapping_mul(0x9e37_79b1).wrapping_add(0x85eb_ca6b);
+            let value = f64::from(f32::from_bits(bits));
+            for fraction in [-40, -8, 0, 3, 16, 40] {
+                let expected = (value * 2.0_f64.powi(fraction.into()) + 0.5).floor();
+                if value.is_finite() {
+                    assert_eq!(of_f32_bits(bits, fraction), expected as i32, "{value:e} {fraction}");
+                }
+            }
+        }
+        assert_eq!(of_f32_bits(0, 127), 0);
+        assert_eq!(of_f32_bits((-0.0_f32).to_bits(), 127), 0);
+        assert_eq!(of_f32_bits(0.5_f32.to_bits(), 0), 1);
+        assert_eq!(of_f32_bits((-0.5_f32).to_bits(), 0), 0);
+    }
+}

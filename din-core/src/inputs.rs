@@ -50,6 +50,7 @@ pub(crate) fn embed(
                 Value::Missing => 0.0,
                 Value::Number(raw) if raw.is_finite() => field.normaliser.apply(raw),
                 Value::Number(_) => return Err(Fault::NotFinite),
+                Value::Fixed(raw) => field.normaliser.apply(raw as f32 / 65536.0),
                 Value::Id(_) => return Err(Fault::WrongKind),
             };
             out.fill(number);

@@ -117,7 +117,7 @@ impl<'a> Table<'a> {
         match value {
             Value::Missing => Some(0),
             Value::Id(id) => Some(self.row(id)),
-            Value::Number(_) => None,
+            Value::Number(_) | Value::Fixed(_) => None,
         }
     }
 

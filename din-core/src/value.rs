@@ -14,6 +14,8 @@ pub enum Value {
     Id(u64),
     /// A number, before the normaliser.
     Number(f32),
+    /// A number in Q16.16, `raw / 65536`, before the normaliser: for machines without floating point.
+    Fixed(i32),
 }
 
 impl Value {

@@ -92,6 +92,7 @@ fn embed(model: &ModelWeights, field: &Field, value: Value) -> Vec<f64> {
         FieldKind::Numeric(normaliser) => match value {
             Value::Missing => vec![0.0],
             Value::Number(raw) => vec![normalise(normaliser, raw)],
+            Value::Fixed(raw) => vec![normalise(normaliser, raw as f32 / 65536.0)],
             Value::Id(_) => panic!("field `{}` is a number", field.name),
         },
     }
@@ -114,7 +115,7 @@ fn row_of(model: &ModelWeights, field: &Field, value: Value) -> usize {
     let id = match value {
         Value::Missing => return 0,
         Value::Id(id) => id,
-        Value::Number(_) => panic!("field `{}` is an id", field.name),
+        Value::Number(_) | Value::Fixed(_) => panic!("field `{}` is an id", field.name),
     };
     match &model.schema.tables[table].vocabulary {
         Vocabulary::Dense { first, first_row, count } => {

@@ -136,6 +136,7 @@ fn describe(names: &[&str], values: &[Value]) -> String {
         Value::Missing => "unknown".to_owned(),
         Value::Id(id) => id.to_string(),
         Value::Number(number) => number.to_string(),
+        Value::Fixed(number) => (f64::from(*number) / 65536.0).to_string(),
     };
     let fields: Vec<String> =
         names.iter().zip(values).map(|(name, v)| format!("{name} {}", value(v))).collect();

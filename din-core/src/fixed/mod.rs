@@ -1,5 +1,9 @@
 //! Fixed-point arithmetic of the integer path: one rounding rule, and the few curved functions.
 
+mod curves;
+
+pub(crate) use curves::{exp_of_minus, log1p, score, sigmoid};
+
 /// `x / 2^n`, rounded half up, for n up to 30. The caller sees to it that `x + 2^(n-1)` is an i32.
 #[inline]
 pub(crate) const fn rshift(x: i32, n: u8) -> i32 {
@@ -16,6 +20,12 @@ pub(crate) const fn sat16(x: i32) -> i16 {
     } else {
         x as i16
     }
+}
+
+/// `x / 2^n`, rounded half up, for n up to 62. The caller sees to it that `x + 2^(n-1)` is an i64.
+#[inline]
+pub(crate) const fn rshift64(x: i64, n: u8) -> i64 {
+    x.wrapping_add((1_i64.wrapping_shl(n as u32)) >> 1).wrapping_shr(n as u32)
 }
 
 /// The f32 with these bits, rounded half up to a multiple of `2^-fraction`; saturates, at infinity and not-a-number too.

@@ -136,11 +136,14 @@ impl core::error::Error for LoadError {}
 pub enum ScoreError {
     /// The scratch memory is too small.
     ScratchTooSmall {
-        /// f32 numbers needed: [`Model::scratch_len`](crate::Model::scratch_len).
+        /// Numbers needed: [`Model::scratch_len`](crate::Model::scratch_len), of integer blobs
+        /// [`Model::integer_scratch_len`](crate::Model::integer_scratch_len).
         needed: usize,
-        /// f32 numbers given.
+        /// Numbers given.
         found: usize,
     },
+    /// The blob holds the f32 path and the ranker is the integer one, or the other way round.
+    WrongPath,
     /// Nothing was set, or the last [`set_user`](crate::Ranker::set_user) failed.
     NoUser,
     /// A group has another number of values than the model has fields.
@@ -195,8 +198,9 @@ impl fmt::Display for ScoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::ScratchTooSmall { needed, found } => {
-                write!(f, "scratch too small: {needed} f32 needed, {found} given")
+                write!(f, "scratch too small: {needed} numbers needed, {found} given")
             }
+            Self::WrongPath => write!(f, "the blob is for the other path: f32 or integer"),
             Self::NoUser => write!(f, "no user is set"),
             Self::FieldCount { group, needed, found } => {
                 write!(f, "{group} has {needed} fields, {found} values given")

@@ -48,10 +48,11 @@
 //! | [`header`], [`manifest`] | the blob format |
 //! | `value`, `history` | what an application hands over |
 //! | `table`, `layer` | embedding rows and vocabularies, dense layers |
-//! | `model`, `validate`, `sizes` | the view of a blob, the one pass that makes it trustworthy, the memory it needs |
+//! | `model`, `validate`, `sizes`, `integer` | the view of a blob, the one pass that makes it trustworthy, the memory it needs; layers and pooling of the integer path |
 //! | `scratch` | the caller's memory |
 //! | `inputs`, `pooling` | values to model inputs; activation unit and attention pooling |
 //! | `ranker` | [`Ranker`] |
+//! | `integer_ranker` | [`IntegerRanker`] |
 //!
 //! # Promises
 //!
@@ -76,6 +77,8 @@ mod hash;
 pub mod header;
 mod history;
 mod inputs;
+mod integer;
+mod integer_ranker;
 mod kernels;
 mod layer;
 pub mod manifest;
@@ -96,6 +99,7 @@ pub use error::{LoadError, ScoreError};
 pub use hash::hash_text;
 pub use header::Header;
 pub use history::{Behaviours, History};
+pub use integer_ranker::{IntegerRanked, IntegerRanker};
 pub use kernels::Kernel;
 pub use layer::Layer;
 pub use model::{Field, Group, Model, Sequence};

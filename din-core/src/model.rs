@@ -3,6 +3,7 @@
 use crate::bytes::{F32s, range};
 use crate::error::LoadError;
 use crate::header::Header;
+use crate::integer;
 use crate::layer::Layer;
 use crate::manifest::{
     FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Pooling, SectionRecord, SequenceRecord, TableRecord,
@@ -60,6 +61,8 @@ pub struct Sequence<'a> {
     pub(crate) layers: usize,
     /// D, width of the key.
     pub(crate) key_width: usize,
+    /// Numeric fields before the first, of all groups.
+    pub(crate) first_numeric: usize,
     /// P, width of the key's first part, which the candidate has too.
     pub(crate) paired_width: usize,
 }
@@ -105,6 +108,7 @@ pub struct Model<'a> {
     header: Header,
     manifest: Manifest<'a>,
     sizes: Sizes,
+    integer_sizes: integer::sizes::Sizes,
 }
 
 impl<'a> Model<'a> {
@@ -122,9 +126,14 @@ impl<'a> Model<'a> {
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let header = Header::parse(bytes)?;
         let manifest = validate::manifest(bytes, &header)?;
-        let mut model = Self { bytes, header, manifest, sizes: Sizes::default() };
+        let (sizes, integer_sizes) = (Sizes::default(), integer::sizes::Sizes::default());
+        let mut model = Self { bytes, header, manifest, sizes, integer_sizes };
         validate::contents(&model)?;
-        model.sizes = Sizes::of(&model, Blocking::NATIVE);
+        if header.is_integer() {
+            model.integer_sizes = integer::sizes::Sizes::of(&model, Blocking::NATIVE);
+        } else {
+            model.sizes = Sizes::of(&model, Blocking::NATIVE);
+        }
         Ok(model)
     }
 
@@ -159,10 +168,20 @@ impl<'a> Model<'a> {
         (range(self.bytes, signed, self.header.signature_len as usize), range(self.bytes, 0, signed))
     }
 
-    /// f32 numbers of scratch memory that a [`Ranker`](crate::Ranker) needs.
+    /// f32 numbers of scratch memory that a [`Ranker`](crate::Ranker) needs; 0 for an integer blob.
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
         self.sizes.scratch
+    }
+
+    /// i32 numbers of scratch memory that an [`IntegerRanker`](crate::IntegerRanker) needs; 0 for a blob of the f32 path.
+    #[must_use]
+    pub const fn integer_scratch_len(&self) -> usize {
+        self.integer_sizes.scratch
+    }
+
+    pub(crate) const fn integer_sizes(&self) -> &integer::sizes::Sizes {
+        &self.integer_sizes
     }
 
     /// The same on machines of another [`Blocking`].
@@ -292,6 +311,11 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// Numeric ones among some fields.
+    pub(crate) fn numeric_fields(&self, first: usize, count: usize) -> usize {
+        self.field_records(first, count).filter(|field| field.kind == FieldKind::Numeric).count()
+    }
+
     /// Inputs that a field contributes.
     pub(crate) fn width(&self, field: &FieldRecord) -> usize {
         match field.kind {
@@ -303,7 +327,7 @@ impl<'a> Model<'a> {
     }
 
     /// Behaviour sequences.
-    pub fn sequences(&self) -> impl Iterator<Item = Sequence<'a>> + use<'a> {
+    pub fn sequences(&self) -> impl Iterator<Item = Sequence<'a>> + Clone + use<'a> {
         let model = *self;
         let (candidate_start, candidate_fields) = self.field_range(Group::Candidate);
         let (mut field, mut layer) = (candidate_start.saturating_add(candidate_fields), 0_usize);
@@ -330,6 +354,7 @@ impl<'a> Model<'a> {
             capacity: usize::from(record.capacity),
             pooling: record.pooling,
             first_field,
+            first_numeric: self.numeric_fields(0, first_field),
             fields,
             first_layer,
             layers: usize::from(record.layers),

@@ -54,8 +54,11 @@ impl<'m, 's> Ranker<'m, 's> {
     /// A ranker without a user.
     ///
     /// # Errors
-    /// [`ScoreError::ScratchTooSmall`] under [`Model::scratch_len`] numbers.
+    /// [`ScoreError::WrongPath`] for an integer blob; [`ScoreError::ScratchTooSmall`] under [`Model::scratch_len`] numbers.
     pub fn new(model: &'m Model<'m>, scratch: &'s mut [f32]) -> Result<Self, ScoreError> {
+        if model.header().is_integer() {
+            return Err(ScoreError::WrongPath);
+        }
         let (needed, found) = (model.scratch_len(), scratch.len());
         if found < needed {
             return Err(ScoreError::ScratchTooSmall { needed, found });
@@ -104,7 +107,7 @@ impl<'m, 's> Ranker<'m, 's> {
             for (index, (field, value)) in model.field_records(first, count).zip(values).enumerate() {
                 let width = model.width(&field);
                 let row = row.get_mut(..width).unwrap_or_default();
-                embed(model, &field, *value, row).map_err(|fault| fault.at(group.name(), index))?;
+                embed(model, &field, 0, *value, row).map_err(|fault| fault.at(group.name(), index))?;
                 head.product(kernel, row, (input, width), Start::Output, Finish::Sum, base);
                 input = input.saturating_add(width);
             }
@@ -196,7 +199,7 @@ impl<'m, 's> Ranker<'m, 's> {
 
         let embedded = candidates.iter().zip(vectors.chunks_exact_mut(sizes.candidate.max(1)));
         for ((candidate, vector), logit) in embedded.zip(logits.iter_mut()) {
-            *logit = embed_candidate(model, candidate, vector)?;
+            *logit = embed_candidate::<f32>(model, candidate, vector)?;
         }
         let head_start = model.head_start();
         let head = model.layer(head_start);
@@ -371,7 +374,7 @@ impl<'m, 's> Ranker<'m, 's> {
 }
 
 /// What is kept of each sequence between [`Ranker::set_user`] and the candidates.
-struct Kept<'s>(Scratch<'s>);
+struct Kept<'s>(Scratch<'s, f32>);
 
 enum KeptSequence<'s> {
     Attention {

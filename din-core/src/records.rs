@@ -62,7 +62,7 @@ impl<'a, R: Record> Records<'a, R> {
     }
 
     /// Every record, in order.
-    pub fn iter(&self) -> impl Iterator<Item = R> + use<'a, R> {
+    pub fn iter(&self) -> impl Iterator<Item = R> + Clone + use<'a, R> {
         let records = *self;
         (0..records.len()).map_while(move |index| records.get(index))
     }

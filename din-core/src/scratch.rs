@@ -2,20 +2,20 @@
 
 use crate::sizes::Blocking;
 
-/// Hands out disjoint runs of the caller's f32 memory, front to back.
+/// Hands out disjoint runs of the caller's memory, numbers of four bytes, front to back.
 #[derive(Debug)]
-pub(crate) struct Scratch<'s>(&'s mut [f32]);
+pub(crate) struct Scratch<'s, N>(&'s mut [N]);
 
-impl<'s> Scratch<'s> {
+impl<'s, N> Scratch<'s, N> {
     /// From the memory's first aligned number on.
-    pub fn new(memory: &'s mut [f32]) -> Self {
-        let bytes = size_of::<f32>().wrapping_mul(Blocking::NATIVE.alignment());
+    pub fn new(memory: &'s mut [N]) -> Self {
+        let bytes = size_of::<N>().wrapping_mul(Blocking::NATIVE.alignment());
         let skipped = memory.as_ptr().align_offset(bytes);
         Self(memory.get_mut(skipped..).unwrap_or_default())
     }
 
     /// The next `len` numbers; none at all when they run out, which a ranker of a sufficient length never sees.
-    pub fn take(&mut self, len: usize) -> &'s mut [f32] {
+    pub fn take(&mut self, len: usize) -> &'s mut [N] {
         let memory = core::mem::take(&mut self.0);
         match memory.split_at_mut_checked(Blocking::NATIVE.padded(len)) {
             Some((run, rest)) => {
@@ -25,4 +25,10 @@ impl<'s> Scratch<'s> {
             None => &mut [],
         }
     }
+}
+
+/// The next `len` 16-bit numbers of memory in 32-bit ones.
+pub(crate) fn take_shorts<'s>(scratch: &mut Scratch<'s, i32>, len: usize) -> &'s mut [i16] {
+    let shorts = bytemuck::try_cast_slice_mut(scratch.take(len.div_ceil(2))).unwrap_or_default();
+    shorts.get_mut(..len).unwrap_or_default()
 }

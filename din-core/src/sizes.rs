@@ -42,12 +42,17 @@ impl Blocking {
         if blocks == 0 { 1 } else { length.div_ceil(blocks) }
     }
 
+    /// The most behaviours of a block.
+    pub(crate) const fn largest_block(self) -> usize {
+        self.behaviours
+    }
+
     /// Columns of the next panel when so many are left: the last panel is as wide as one and a half.
     pub(crate) const fn columns(self, left: usize) -> usize {
         if left <= self.widest_panel() { left } else { self.columns }
     }
 
-    const fn widest_panel(self) -> usize {
+    pub(crate) const fn widest_panel(self) -> usize {
         self.columns + self.columns / 2
     }
 }

@@ -1,5 +1,7 @@
 //! The one pass that makes a blob trustworthy. What it admits, scoring relies on.
 
+mod integer;
+
 use crate::bytes::{F32s, range, u16_at, u64_at};
 use crate::checksum::crc32;
 use crate::error::LoadError;
@@ -56,22 +58,50 @@ pub(crate) fn contents(model: &Model<'_>) -> Result<(), LoadError> {
     }
     fields(model)?;
     names(model)?;
-    let mut layer = 0;
-    for (index, sequence) in model.sequences().enumerate() {
-        self::sequence(model, index, &sequence)?;
-        layers(model, sequence.first_layer, sequence.layers, unit_inputs(&sequence), &mut sections)?;
-        layer += sequence.layers;
+    if model.header().is_integer() {
+        integer_layers(model, &mut sections)?;
+    } else {
+        f32_layers(model, &mut sections)?;
     }
-    let head_inputs = head_inputs(model);
-    let head_layers = manifest.layers.len().saturating_sub(layer);
-    in_range("number of head layers", head_layers as u64, MAX_LAYERS as u64)?;
-    layers(model, layer, head_layers, head_inputs, &mut sections)?;
     item_bias(model, &mut sections)?;
     // A later minor version may have added sections that only it refers to.
     if !model.header().is_later_minor() {
         equal("number of sections", 0, sections.next.into(), manifest.sections.len() as u64)?;
     }
     Ok(())
+}
+
+fn f32_layers(model: &Model<'_>, sections: &mut SectionCounter) -> Result<(), LoadError> {
+    let manifest = model.manifest();
+    let unused = [manifest.parts.len(), manifest.integer_layers.len(), manifest.fixed.len()];
+    equal("integer records of an f32 blob", 0, 0, unused.iter().sum::<usize>() as u64)?;
+    let mut layer = 0;
+    for (index, sequence) in model.sequences().enumerate() {
+        self::sequence(model, index, &sequence)?;
+        layers(model, sequence.first_layer, sequence.layers, unit_inputs(&sequence), sections)?;
+        layer += sequence.layers;
+    }
+    let head_inputs = head_inputs(model);
+    let head_layers = manifest.layers.len().saturating_sub(layer);
+    in_range("number of head layers", head_layers as u64, MAX_LAYERS as u64)?;
+    layers(model, layer, head_layers, head_inputs, sections)
+}
+
+fn integer_layers(model: &Model<'_>, sections: &mut SectionCounter) -> Result<(), LoadError> {
+    let manifest = model.manifest();
+    equal("f32 layers of an integer blob", 0, 0, manifest.layers.len() as u64)?;
+    integer::fixed(model)?;
+    let mut cursor = integer::Cursor::default();
+    let mut layer = 0;
+    for (index, sequence) in model.sequences().enumerate() {
+        self::sequence(model, index, &sequence)?;
+        integer::unit(model, index, &sequence, &mut cursor, sections)?;
+        layer += sequence.layers;
+    }
+    let head_layers = manifest.integer_layers.len().saturating_sub(layer);
+    in_range("number of head layers", head_layers as u64, MAX_LAYERS as u64)?;
+    integer::head(model, head_layers, &mut cursor, sections)?;
+    equal("number of parts", 0, cursor.part as u64, manifest.parts.len() as u64)
 }
 
 fn well_formed<R: Record>(records: Records<'_, R>) -> Result<(), LoadError> {
@@ -400,5 +430,5 @@ fn item_bias(model: &Model<'_>, sections: &mut SectionCounter) -> Result<(), Loa
     let table = model.manifest().tables.get(field.table.into());
     let rows = table.map_or(0, |table| u64::from(table.rows));
     sections.expect(model, "section of the item bias", 0, bias.values, rows.saturating_mul(4))?;
-    finite("item bias", F32s(model.section(bias.values)))
+    if model.header().is_integer() { Ok(()) } else { finite("item bias", F32s(model.section(bias.values))) }
 }

@@ -1,0 +1,99 @@
+//! How much memory the integer path needs, in i32 numbers.
+
+use super::layer::{Layer, layers};
+use crate::model::{Group, Model, Sequence};
+use crate::sizes::Blocking;
+
+/// Sizes that follow from a model, in numbers of the run's own width.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sizes {
+    /// i16: width of profile and context, or the widest key.
+    pub row: usize,
+    /// i16: width of the candidate vector.
+    pub candidate: usize,
+    /// i32: outputs of the head's first layer.
+    pub head_first: usize,
+    /// i32: outputs of any layer, the widest key, the behaviours of a block.
+    pub sums: usize,
+    /// i16: outputs of any head layer, or of any unit layer times the behaviours of a block.
+    pub hidden: usize,
+    /// i32: outputs of a unit's first layer.
+    pub query_part: usize,
+    /// i16: widest paired part of a key.
+    pub query: usize,
+    /// i16: widest key.
+    pub pooled: usize,
+    /// i16: widest key, filled to pairs, times the columns of a panel.
+    pub panel: usize,
+    /// Layers, and the first of the head's.
+    pub head_start: usize,
+    pub layers: usize,
+    /// All of it, in i32.
+    pub scratch: usize,
+}
+
+impl Sizes {
+    /// Of a model that was checked.
+    pub fn of<'a>(model: &'a Model<'a>, blocking: Blocking) -> Self {
+        let (start, count) = model.field_range(Group::Candidate);
+        let width = |first, count| {
+            model
+                .field_records(first, count)
+                .fold(0_usize, |sum, field| sum.saturating_add(model.width(&field)))
+        };
+        let mut sizes = Self {
+            row: width(0, start),
+            candidate: width(start, count),
+            head_start: model.head_start(),
+            layers: model.manifest().integer_layers.len(),
+            ..Self::default()
+        };
+        let mut kept = 0_usize;
+        for sequence in model.sequences() {
+            sizes.row = sizes.row.max(sequence.key_width);
+            sizes.sums = sizes.sums.max(sequence.key_width);
+            sizes.query = sizes.query.max(sequence.paired_width);
+            sizes.pooled = sizes.pooled.max(sequence.key_width);
+            kept = kept.saturating_add(kept_len(&sequence, blocking));
+            let behaviours = sequence.capacity.min(blocking.largest_block());
+            for (index, layer) in layers(model, sequence.first_layer, sequence.layers).enumerate() {
+                sizes.add_layer(&layer, behaviours);
+                if index == 0 {
+                    sizes.query_part = sizes.query_part.max(layer.outputs);
+                    let columns = layer.outputs.min(blocking.widest_panel());
+                    let inputs = sequence.key_width.next_multiple_of(2);
+                    sizes.panel = sizes.panel.max(inputs.saturating_mul(columns));
+                }
+            }
+        }
+        for (index, layer) in layers(model, sizes.head_start, sizes.layers).enumerate() {
+            sizes.add_layer(&layer, 1);
+            if index == 0 {
+                sizes.head_first = layer.outputs;
+            }
+        }
+        let short = [sizes.row, sizes.candidate, sizes.hidden, sizes.hidden, sizes.query, sizes.query]
+            .into_iter()
+            .chain([sizes.pooled, sizes.panel])
+            .map(|len| blocking.padded(len.div_ceil(2)));
+        let long = [sizes.head_first, sizes.head_first, sizes.sums, sizes.query_part];
+        let runs = short.chain(long.map(|len| blocking.padded(len)));
+        sizes.scratch = runs.fold(kept.saturating_add(blocking.alignment() - 1), usize::saturating_add);
+        sizes
+    }
+
+    fn add_layer(&mut self, layer: &Layer<'_>, rows: usize) {
+        self.sums = self.sums.max(layer.outputs);
+        self.hidden = self.hidden.max(layer.outputs.saturating_mul(rows));
+    }
+}
+
+/// i32 numbers that are kept for a sequence once the user is set.
+pub(crate) fn kept_len(sequence: &Sequence<'_>, blocking: Blocking) -> usize {
+    if sequence.is_attention() {
+        let keys = sequence.capacity.saturating_mul(sequence.key_width).div_ceil(2);
+        blocking.padded(keys).saturating_add(blocking.padded(sequence.capacity))
+    } else {
+        blocking.padded(sequence.key_width.div_ceil(2))
+    }
+}

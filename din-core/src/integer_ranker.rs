@@ -1,0 +1,352 @@
+//! Scores candidates in integers, in memory that the caller provides.
+
+use crate::error::ScoreError;
+use crate::fixed::score;
+use crate::inputs::{check_count, embed_candidate, embed_group, embed_key, for_each_behaviour, gather_query};
+use crate::integer::kernels::{add, add_weighted, multiply, narrow};
+use crate::integer::layer::{forward, layers};
+use crate::integer::pooling;
+use crate::integer::sizes::{Sizes, kept_len};
+use crate::kernels::copy;
+use crate::manifest::{MAX_SEQUENCES, Pooling};
+use crate::model::{Group, Model, Sequence};
+use crate::ranker::User;
+use crate::scratch::{Scratch, take_shorts};
+use crate::sizes::Blocking;
+use crate::value::Value;
+
+/// One entry of a ranking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct IntegerRanked {
+    /// Position in the slate.
+    pub index: usize,
+    /// Q16.16; orders the ranking.
+    pub logit: i32,
+    /// Click probability in Q16: `score / 65536`.
+    pub score: u16,
+}
+
+/// [`Ranker`](crate::Ranker) of integer blobs: the same methods, and no floating point between the values and the score.
+#[derive(Debug)]
+pub struct IntegerRanker<'m, 's> {
+    model: &'m Model<'m>,
+    /// head base, what is kept for each sequence, then working memory
+    scratch: &'s mut [i32],
+    /// Behaviours of each sequence; `None` until a user is set.
+    lengths: Option<heapless::Vec<u16, MAX_SEQUENCES>>,
+}
+
+/// How the scratch memory is divided.
+struct Memory<'s> {
+    /// `[H]`: the head's first layer without what depends on the candidate
+    base: &'s mut [i32],
+    kept: Kept<'s>,
+    row: &'s mut [i16],
+    candidate: &'s mut [i16],
+    first: &'s mut [i32],
+    query: &'s mut [i16],
+    product: &'s mut [i16],
+    query_part: &'s mut [i32],
+    pooled: &'s mut [i16],
+    unit: pooling::Memory<'s>,
+}
+
+impl<'s> Memory<'s> {
+    fn new(model: &Model<'_>, sizes: &Sizes, memory: &'s mut [i32]) -> Self {
+        let mut scratch = Scratch::new(memory);
+        let base = scratch.take(sizes.head_first);
+        let kept = model
+            .sequences()
+            .fold(0_usize, |sum, sequence| sum.saturating_add(kept_len(&sequence, Blocking::NATIVE)));
+        Self {
+            base,
+            kept: Kept(Scratch::new(scratch.take(kept))),
+            row: take_shorts(&mut scratch, sizes.row),
+            candidate: take_shorts(&mut scratch, sizes.candidate),
+            first: scratch.take(sizes.head_first),
+            query: take_shorts(&mut scratch, sizes.query),
+            product: take_shorts(&mut scratch, sizes.query),
+            query_part: scratch.take(sizes.query_part),
+            pooled: take_shorts(&mut scratch, sizes.pooled),
+            unit: pooling::Memory {
+                hidden: take_shorts(&mut scratch, sizes.hidden),
+                spare: take_shorts(&mut scratch, sizes.hidden),
+                panel: take_shorts(&mut scratch, sizes.panel),
+                sums: scratch.take(sizes.sums),
+            },
+        }
+    }
+}
+
+impl<'m, 's> IntegerRanker<'m, 's> {
+    /// A ranker without a user.
+    ///
+    /// # Errors
+    /// [`ScoreError::WrongPath`] for a blob of the f32 path; [`ScoreError::ScratchTooSmall`] under
+    /// [`Model::integer_scratch_len`] numbers.
+    pub fn new(model: &'m Model<'m>, scratch: &'s mut [i32]) -> Result<Self, ScoreError> {
+        if !model.header().is_integer() {
+            return Err(ScoreError::WrongPath);
+        }
+        let (needed, found) = (model.integer_scratch_len(), scratch.len());
+        if found < needed {
+            return Err(ScoreError::ScratchTooSmall { needed, found });
+        }
+        Ok(Self { model, scratch, lengths: None })
+    }
+
+    /// The model.
+    #[must_use]
+    pub const fn model(&self) -> &'m Model<'m> {
+        self.model
+    }
+
+    /// Sets the user, as [`Ranker::set_user`](crate::Ranker::set_user) does.
+    ///
+    /// # Errors
+    /// Those of [`Ranker::set_user`](crate::Ranker::set_user). After an error no user is set.
+    pub fn set_user(&mut self, user: &User<'_>) -> Result<(), ScoreError> {
+        self.lengths = None;
+        let model = self.model;
+        check_count(model, Group::Profile, user.profile)?;
+        check_count(model, Group::Context, user.context)?;
+        let sequences = model.manifest().sequences.len();
+        if user.histories.len() != sequences {
+            return Err(ScoreError::SequenceCount { needed: sequences, found: user.histories.len() });
+        }
+        let sizes = model.integer_sizes();
+        let Memory { base, mut kept, row, unit: pooling::Memory { sums, .. }, .. } =
+            Memory::new(model, sizes, self.scratch);
+        let Some(head) = layers(model, sizes.head_start, 1).next() else { return Ok(()) };
+        head.start(base);
+        let part = head.part(0);
+        let vector = row.get_mut(..part.inputs).unwrap_or_default();
+        let context = embed_group(model, Group::Profile, user.profile, vector)?;
+        embed_group(model, Group::Context, user.context, context)?;
+        add(&part, vector, base);
+
+        let mut lengths = heapless::Vec::new();
+        let records = model.manifest().sequences.iter();
+        let each = model.sequences().zip(records).zip(user.histories).enumerate();
+        for (index, ((sequence, record), history)) in each {
+            let width = sequence.key_width;
+            let length = match kept.next(&sequence) {
+                KeptSequence::Attention { keys, weights } => {
+                    weights.fill(0);
+                    for_each_behaviour(&sequence, index, history, |t, behaviour| {
+                        let start = t.wrapping_mul(width);
+                        let key = keys.get_mut(start..start.wrapping_add(width)).unwrap_or_default();
+                        embed_key(model, &sequence, behaviour, key)
+                    })?
+                }
+                KeptSequence::Pooled(pooled) => {
+                    let sums = sums.get_mut(..width).unwrap_or_default();
+                    sums.fill(0);
+                    let key = row.get_mut(..width).unwrap_or_default();
+                    let length = for_each_behaviour(&sequence, index, history, |_, behaviour| {
+                        embed_key(model, &sequence, behaviour, key)?;
+                        add_weighted(1, key, sums);
+                        Ok(())
+                    })?;
+                    if sequence.pooling == Pooling::Mean {
+                        sums.iter_mut().for_each(|sum| *sum = quotient(*sum, length));
+                        narrow(sums, 0, pooled);
+                    } else {
+                        narrow(sums, record.pooled_shift, pooled);
+                    }
+                    add(&head.part(index.saturating_add(1)), pooled, base);
+                    length
+                }
+            };
+            // The number of sequences is at most the vector's capacity, a length at most the u16 of the record.
+            let _ = lengths.push(u16::try_from(length).unwrap_or(u16::MAX));
+        }
+        self.lengths = Some(lengths);
+        Ok(())
+    }
+
+    /// The candidate's click probability in Q16: `score / 65536`, at most 1.9e-5 off the sigmoid of the logit.
+    ///
+    /// # Errors
+    /// [`ScoreError::NoUser`]; [`ScoreError::FieldCount`], [`ScoreError::WrongKind`], [`ScoreError::NotFinite`] where
+    /// the values do not fit the candidate's fields.
+    pub fn score(&mut self, candidate: &[Value]) -> Result<u16, ScoreError> {
+        self.logit(candidate).map(score)
+    }
+
+    /// The candidate's logit in Q16.16: `logit / 65536` before the sigmoid.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn logit(&mut self, candidate: &[Value]) -> Result<i32, ScoreError> {
+        let model = self.model;
+        let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
+        check_count(model, Group::Candidate, candidate)?;
+        let sizes = model.integer_sizes();
+        let Memory {
+            base,
+            mut kept,
+            candidate: vector,
+            first,
+            query,
+            product,
+            query_part,
+            pooled,
+            mut unit,
+            ..
+        } = Memory::new(model, sizes, self.scratch);
+        let bias = embed_candidate::<i16>(model, candidate, vector)?;
+        let Some(head) = layers(model, sizes.head_start, 1).next() else { return Ok(bias) };
+        copy(base.iter().copied(), first);
+        let sequences = lengths.len();
+        add(&head.part(sequences.saturating_add(1)), vector, first);
+
+        let records = model.manifest().sequences.iter();
+        for (index, ((sequence, record), length)) in model.sequences().zip(records).zip(lengths).enumerate() {
+            let query = query.get_mut(..sequence.paired_width).unwrap_or_default();
+            gather_query(model, &sequence, vector, query);
+            let pooled = pooled.get_mut(..sequence.key_width).unwrap_or_default();
+            match kept.next(&sequence) {
+                KeptSequence::Attention { keys, weights } => {
+                    let length = usize::from(*length);
+                    let keys = keys.get(..length.wrapping_mul(sequence.key_width)).unwrap_or_default();
+                    let weights = weights.get_mut(..length).unwrap_or_default();
+                    let Some(layer) = layers(model, sequence.first_layer, 1).next() else { continue };
+                    let query_part = query_part.get_mut(..layer.outputs).unwrap_or_default();
+                    layer.start(query_part);
+                    add(&layer.part(0), query, query_part);
+                    let inputs = pooling::Inputs { keys, query, query_part };
+                    pooling::attend(model, &sequence, &record, &inputs, &mut unit, weights, pooled);
+                    add(&head.part(index.saturating_add(1)), pooled, first);
+                }
+                KeptSequence::Pooled(kept) => copy(kept.iter().copied(), pooled),
+            }
+            if model.manifest().product {
+                let product = product.get_mut(..sequence.paired_width).unwrap_or_default();
+                multiply(query, pooled, record.product_shift, product);
+                let part = sequences.saturating_add(2).saturating_add(index);
+                add(&head.part(part), product, first);
+            }
+        }
+        let mut logit = [head.result(first.first().copied().unwrap_or_default())];
+        head.finish(0, first, unit.hidden);
+        let rest = layers(model, sizes.head_start.saturating_add(1), sizes.layers);
+        forward(rest, unit.hidden, unit.spare, unit.sums, &mut logit);
+        let [logit] = logit;
+        Ok(logit.saturating_add(bias))
+    }
+
+    /// Scores a slate, `[N, candidate fields]` row-major, in its order.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score); [`ScoreError::OutputTooSmall`] with room for fewer than N scores.
+    pub fn score_slate(&mut self, slate: &[Value], scores: &mut [u16]) -> Result<(), ScoreError> {
+        let (_, fields) = self.model.field_range(Group::Candidate);
+        let candidates = slate.len() / fields.max(1);
+        if candidates.saturating_mul(fields) != slate.len() {
+            let group = Group::Candidate.name();
+            return Err(ScoreError::FieldCount { group, needed: fields, found: slate.len() });
+        }
+        if scores.len() < candidates {
+            return Err(ScoreError::OutputTooSmall { needed: candidates, found: scores.len() });
+        }
+        for (candidate, score) in slate.chunks_exact(fields.max(1)).zip(scores) {
+            *score = self.score(candidate)?;
+        }
+        Ok(())
+    }
+
+    /// The best `K` of a slate, best first; of equal logits the earlier candidate. `top` is cleared first.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score), at the first candidate that has one.
+    pub fn rank<'c, const K: usize>(
+        &mut self,
+        slate: impl IntoIterator<Item = &'c [Value]>,
+        top: &mut heapless::Vec<IntegerRanked, K>,
+    ) -> Result<(), ScoreError> {
+        top.clear();
+        for (index, candidate) in slate.into_iter().enumerate() {
+            let logit = self.logit(candidate)?;
+            let place = top.iter().position(|ranked| ranked.logit < logit).unwrap_or(top.len());
+            if top.is_full() && place < top.len() {
+                top.pop();
+            }
+            // Full, and no better than the last: the insertion is refused, as it should be.
+            let _ = top.insert(place, IntegerRanked { index, logit, score: score(logit) });
+        }
+        Ok(())
+    }
+
+    /// Behaviours of a sequence that count: at most its capacity. 0 if no user is set.
+    #[must_use]
+    pub fn history_len(&self, sequence: usize) -> usize {
+        let length = self.lengths.as_ref().and_then(|lengths| lengths.get(sequence));
+        length.map_or(0, |length| usize::from(*length))
+    }
+
+    /// Attention weights of a sequence's behaviours, as [`Ranker::attention`](crate::Ranker::attention): 1 is
+    /// `2^weight_fraction` of the sequence's record, 32768 after a softmax (which is why they are no i16).
+    #[must_use]
+    pub fn attention(&mut self, sequence: usize) -> &[i32] {
+        let length = self.history_len(sequence);
+        let mut kept = Memory::new(self.model, self.model.integer_sizes(), self.scratch).kept;
+        for (index, view) in self.model.sequences().enumerate() {
+            let memory = kept.next(&view);
+            if let (true, KeptSequence::Attention { weights, .. }) = (index == sequence, memory) {
+                return weights.get(..length).unwrap_or_default();
+            }
+        }
+        &[]
+    }
+}
+
+/// `sum / length`, rounded half up; 0 for no behaviours.
+fn quotient(sum: i32, length: usize) -> i32 {
+    let length = i32::try_from(length).unwrap_or(i32::MAX);
+    let (Some(quotient), Some(rest)) = (sum.checked_div_euclid(length), sum.checked_rem_euclid(length))
+    else {
+        return 0;
+    };
+    if rest >= length.wrapping_sub(rest) { quotient.wrapping_add(1) } else { quotient }
+}
+
+/// What is kept of each sequence between [`IntegerRanker::set_user`] and the candidates.
+struct Kept<'s>(Scratch<'s, i32>);
+
+enum KeptSequence<'s> {
+    Attention {
+        /// `[T, D]`
+        keys: &'s mut [i16],
+        /// `[T]`
+        weights: &'s mut [i32],
+    },
+    /// `[D]`
+    Pooled(&'s mut [i16]),
+}
+
+impl<'s> Kept<'s> {
+    fn next(&mut self, sequence: &Sequence<'_>) -> KeptSequence<'s> {
+        if sequence.is_attention() {
+            KeptSequence::Attention {
+                keys: take_shorts(&mut self.0, sequence.capacity.wrapping_mul(sequence.key_width)),
+                weights: self.0.take(sequence.capacity),
+            }
+        } else {
+            KeptSequence::Pooled(take_shorts(&mut self.0, sequence.key_width))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_rounds_half_up() {
+        assert_eq!([5, 3, 1, -1, -3, -5, -6].map(|sum| quotient(sum, 2)), [3, 2, 1, 0, -1, -2, -3]);
+        assert_eq!([7, 8, -7, -8].map(|sum| quotient(sum, 3)), [2, 3, -2, -3]);
+        assert_eq!(quotient(0, 0), 0);
+    }
+}

@@ -286,8 +286,18 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         length.map_or(0, |length| usize::from(*length))
     }
 
-    /// Attention weights of a sequence's behaviours, as [`Ranker::attention`](crate::Ranker::attention): 1 is
-    /// `2^weight_fraction` of the sequence's record, 32768 after a softmax (which is why they are no i16).
+    /// What [`attention`](Self::attention) counts in: a weight of 1 is `2^attention_fraction`; 0 for a sequence without.
+    #[must_use]
+    pub fn attention_fraction(&self, sequence: usize) -> i8 {
+        match self.model.manifest().sequences.get(sequence) {
+            Some(record) if record.pooling == Pooling::SoftmaxAttention => 15,
+            Some(record) => record.weight_fraction,
+            None => 0,
+        }
+    }
+
+    /// Attention weights of a sequence's behaviours for the last candidate, as
+    /// [`Ranker::attention`](crate::Ranker::attention), in steps of `2^-`[`attention_fraction`](Self::attention_fraction).
     #[must_use]
     pub fn attention(&mut self, sequence: usize) -> &[i32] {
         let length = self.history_len(sequence);

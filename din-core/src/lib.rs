@@ -42,7 +42,7 @@
 //! |---|---|
 //! | `error` | [`LoadError`], [`ScoreError`] |
 //! | `bytes`, `checksum`, `hash` | numbers in place, CRC-32, FNV-1a |
-//! | `math`, `fixed`, `normaliser` | exp and sigmoid, fixed-point arithmetic, raw number to input |
+//! | `math`, [`fixed`], `normaliser` | exp and sigmoid, fixed-point arithmetic, raw number to input |
 //! | `kernels` | small dense products and activations: portable, AVX2 |
 //! | `records` | lists of fixed-width records, in place |
 //! | [`header`], [`manifest`] | the blob format |
@@ -72,7 +72,7 @@ extern crate std;
 mod bytes;
 mod checksum;
 mod error;
-mod fixed;
+pub mod fixed;
 mod hash;
 pub mod header;
 mod history;

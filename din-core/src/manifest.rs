@@ -306,7 +306,7 @@ pub struct IntegerLayerRecord {
     /// Section of the addend, i32 for each output: the bias and the rounding constant `2^(shift-1)`.
     #[serde(with = "postcard::fixint::le")]
     pub addend: u16,
-    /// Section of the activation's parameters, runs of `outputs` numbers; or [`NONE`]. `PReLU`: alpha, i16 Q2.13. Dice:
+    /// Section of the activation's parameters, runs of `outputs` numbers; or [`NONE`]. `PRelu`: alpha, i16 Q2.13. Dice:
     /// b i32, a i16, alpha i16 Q2.13, e u8.
     #[serde(with = "postcard::fixint::le")]
     pub parameters: u16,

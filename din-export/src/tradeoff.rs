@@ -89,6 +89,8 @@ pub struct Figures {
     pub gauc: Option<f64>,
     /// The largest magnitude of a score's difference to f32's.
     pub largest_change: f64,
+    /// Root of the mean squared difference: what the choice goes by.
+    pub rms_change: f64,
     /// Pairs of samples of one user whose order is the other way round than f32's, as a share of all pairs that f32
     /// orders.
     pub flipped: f64,
@@ -103,7 +105,8 @@ pub struct Tradeoff {
     pub reference: Choice,
     /// In the order of their size.
     pub choices: Vec<Choice>,
-    /// Index into `choices`: the lowest log loss among those that fit; of equal ones the smallest.
+    /// Index into `choices`: the least `rms_change` among those that fit, of equal ones the smallest. Not the lowest log
+    /// loss: between choices this close to each other, chance decides that.
     pub chosen: usize,
     /// The chosen blob.
     #[serde(skip)]
@@ -162,12 +165,15 @@ pub fn search(
     let pairs = Pairs::of(dataset, &reference_scores);
     let measure = |blob: &[u8]| -> Result<Figures, TradeoffError> {
         let evaluation = evaluate(blob, dataset, &dataset.valid)?;
-        let changes = evaluation.scores.iter().zip(&reference_scores);
+        let pairs_of_scores = evaluation.scores.iter().zip(&reference_scores);
+        let changes: Vec<f64> = pairs_of_scores.map(|(a, b)| f64::from(a - b).abs()).collect();
+        let squares: f64 = changes.iter().map(|change| change * change).sum();
         Ok(Figures {
             log_loss: evaluation.metrics.log_loss,
             auc: evaluation.metrics.auc,
             gauc: evaluation.metrics.gauc.map(|gauc| gauc.weighted),
-            largest_change: changes.map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max),
+            largest_change: changes.iter().copied().fold(0.0, f64::max),
+            rms_change: (squares / changes.len() as f64).sqrt(),
             flipped: pairs.flipped(&evaluation.scores),
         })
     };
@@ -180,9 +186,7 @@ pub fn search(
             let blob = match write(path, embedding.clone()) {
                 Ok(blob) => blob,
                 // f16 too narrow, or integers: the others may do.
-                Err(
-                    error @ (ExportError::Overflow(_) | ExportError::Integer(_) | ExportError::Unwritable),
-                ) => {
+                Err(error @ (ExportError::Overflow(_) | ExportError::Integer(_))) => {
                     on_progress(&format!("{} with {} rows: {error}", path.name(), embedding.describe()));
                     continue;
                 }
@@ -197,9 +201,9 @@ pub fn search(
         }
     }
     choices.sort_by_key(|choice| choice.bytes);
-    let loss = |choice: &Choice| choice.figures.map(|figures| figures.log_loss);
+    let change = |choice: &Choice| choice.figures.map(|figures| figures.rms_change);
     let best = (0..choices.len())
-        .filter_map(|index| loss(&choices[index]).map(|loss| (index, loss)))
+        .filter_map(|index| change(&choices[index]).map(|change| (index, change)))
         // `<`: of equal ones the first, which is the smallest.
         .reduce(|best, next| if next.1 < best.1 { next } else { best });
     let Some((chosen, _)) = best else {
@@ -296,8 +300,8 @@ impl fmt::Display for Tradeoff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<36} {:>10} {:>9} {:>9} {:>8} {:>8} {:>9} {:>8}",
-            "path, rows", "bytes", "scratch", "log loss", "AUC", "GAUC", "change", "flipped"
+            "{:<36} {:>10} {:>9} {:>9} {:>8} {:>8} {:>9} {:>9} {:>8}",
+            "path, rows", "bytes", "scratch", "log loss", "AUC", "GAUC", "change", "rms", "flipped"
         )?;
         let row = |f: &mut fmt::Formatter<'_>, choice: &Choice, mark: &str| {
             let name = format!("{}, {}", choice.path.name(), choice.embeddings().describe());
@@ -309,11 +313,12 @@ impl fmt::Display for Tradeoff {
                 |figure: Option<f64>| figure.map_or_else(|| "none".to_owned(), |x| format!("{x:.5}"));
             writeln!(
                 f,
-                " {:>9.5} {:>8} {:>8} {:>9.6} {:>6.3} %{mark}",
+                " {:>9.5} {:>8} {:>8} {:>9.6} {:>9.6} {:>6.3} %{mark}",
                 figures.log_loss,
                 figure(figures.auc),
                 figure(figures.gauc),
                 figures.largest_change,
+                figures.rms_change,
                 100.0 * figures.flipped
             )
         };
@@ -322,7 +327,8 @@ impl fmt::Display for Tradeoff {
         }
         writeln!(
             f,
-            "change: largest difference of a score to f32; flipped: pairs of one user in another order than f32's"
+            "change, rms: largest and root mean square difference of a score to f32; flipped: pairs of one user in another \
+             order than f32's"
         )?;
         row(f, &self.reference, "  (reference)")
     }

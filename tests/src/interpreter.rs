@@ -1,7 +1,7 @@
 //! The integer path in plain i64, straight from its specification: no sum may leave 32 bits.
 
 use din_core::manifest::Activation;
-use din_core::{Transform, Value};
+use din_core::{Transform, Value, fixed};
 use din_export::blob::calibration::Ranges;
 use din_export::blob::forward::{Network, sigmoid};
 use din_export::blob::integer::{IntegerLayer, IntegerModel, IntegerPart, quantize};
@@ -24,9 +24,9 @@ fn sat16(x: i64) -> i64 {
     x.clamp(-32_768, 32_767)
 }
 
-/// To Q15; stands in for the table of the specification.
+/// The curved functions alone are din-core's: its own tests hold them to their real counterparts.
 fn sigmoid_q15(z: i64) -> i64 {
-    (sigmoid(z as f64 / 4096.0) * 32_768.0).round().min(32_767.0) as i64
+    fixed::sigmoid(z as i16).into()
 }
 
 struct Interpreter<'a> {
@@ -84,7 +84,8 @@ impl Interpreter<'_> {
                 let bias = self.weights.item_bias.as_ref().map_or(0, |bias| {
                     self.model.item_bias[self.row(&schema.candidate[bias.field], values[bias.field])]
                 });
-                self.run(&self.model.head, &parts, &[]) + i64::from(bias)
+                (self.run(&self.model.head, &parts, &[]) + i64::from(bias))
+                    .clamp(i32::MIN.into(), i32::MAX.into())
             })
             .collect()
     }
@@ -143,10 +144,8 @@ impl Interpreter<'_> {
             return shifted(sum(&weights));
         }
         let largest = weights.iter().copied().max().unwrap_or(0);
-        let power = |weight: &i64| {
-            let real = (weight - largest) as f64 * 2.0_f64.powi(-i32::from(shifts.weight_fraction));
-            (real.exp() * 32_768.0).round() as i64
-        };
+        let power =
+            |weight: &i64| i64::from(fixed::exp_of_minus((largest - weight) as u16, shifts.weight_fraction));
         let powers: Vec<i64> = weights.iter().map(power).collect();
         let total: i64 = powers.iter().sum();
         let weights: Vec<i64> = powers.iter().map(|power| ((power << 15) + total / 2) / total).collect();
@@ -186,12 +185,10 @@ impl Interpreter<'_> {
                     let raw =
                         (f64::from(*raw) * 65_536.0 + 0.5).floor().clamp(-2_147_483_648.0, 2_147_483_647.0);
                     let t = match normaliser.transform {
-                        Transform::Identity => raw,
-                        Transform::Log1p => {
-                            (raw.signum() * (raw.abs() / 65_536.0).ln_1p() * 65_536.0).round()
-                        }
+                        Transform::Identity => raw as i32,
+                        Transform::Log1p => fixed::log1p(raw as i32),
                     };
-                    let product = (t as i64 - i64::from(own.mean)) * i64::from(own.multiplier);
+                    let product = (i64::from(t) - i64::from(own.mean)) * i64::from(own.multiplier);
                     let x = if own.shift == 0 {
                         product
                     } else {
@@ -248,28 +245,28 @@ fn activate(layer: &IntegerLayer, o: usize, z: i64) -> i64 {
     }
 }
 
-/// The scores of some requests by the integer form of a model, calibrated on others (on random ones without any).
+/// The logits of some requests by the integer form of a model, Q16.16, calibrated on others (on random ones without any).
 ///
 /// # Panics
 /// If the model has no integer form, or a sum leaves 32 bits.
 #[must_use]
-pub fn scores(
+pub fn logits(
     weights: &ModelWeights,
     embeddings: &Embeddings,
     calibrate: &[Request],
     requests: &[Request],
-) -> Vec<Vec<f64>> {
+) -> Vec<Vec<i64>> {
     let network = Network::new(weights);
     let ranges = Ranges::measure(&network, calibrate);
-    let tables = weights.schema.tables.iter().zip(&weights.tables);
-    let packed: Vec<PackedRows> = tables
-        .map(|(spec, values)| {
-            rows::pack(&spec.name, values, spec.dim, embeddings.of(&spec.name))
-                .expect("rows that fit their form")
-        })
-        .collect();
+    let packed = rows::pack_tables(weights, embeddings).expect("rows that fit their form");
     let model = quantize(&network, &packed, embeddings, &ranges).expect("the model has an integer form");
     let interpreter = Interpreter { weights, model: &model, packed: &packed, embeddings };
-    let score = |logit: i64| sigmoid(logit as f64 / 65_536.0);
-    requests.iter().map(|request| interpreter.logits(request).into_iter().map(score).collect()).collect()
+    requests.iter().map(|request| interpreter.logits(request)).collect()
+}
+
+/// Click probabilities of [`logits`].
+#[must_use]
+pub fn scores(logits: &[Vec<i64>]) -> Vec<Vec<f64>> {
+    let score = |logit: &i64| sigmoid(*logit as f64 / 65_536.0);
+    logits.iter().map(|slate| slate.iter().map(score).collect()).collect()
 }

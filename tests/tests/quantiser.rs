@@ -1,9 +1,12 @@
 //! What the integer quantiser makes of a model, run by an interpreter of the specification, against the f64 oracle.
 
+use din_core::{IntegerRanker, Model};
 use din_export::blob::calibration::random_requests;
 use din_export::blob::forward::{Network, sigmoid};
-use din_export::blob::{Embedding, Embeddings};
+use din_export::blob::{self, Embedding, Embeddings, ExportOptions, NumericPath};
 use din_export::import;
+use din_export::request as export;
+use din_export::weights::ModelWeights;
 use din_tests::interpreter;
 use din_tests::oracle;
 use din_tests::random::Random;
@@ -18,6 +21,30 @@ fn differences(found: &[Vec<f64>], truth: &[Vec<f64>]) -> (f64, f64) {
         found.iter().flatten().zip(truth.iter().flatten()).map(|(a, b)| (a - b).abs()).collect();
     assert_eq!(each.len(), truth.iter().map(Vec::len).sum::<usize>());
     (each.iter().copied().fold(0.0, f64::max), each.iter().sum::<f64>() / each.len() as f64)
+}
+
+/// What the blob's ranker says.
+fn device_logits(
+    weights: &ModelWeights,
+    embeddings: &Embeddings,
+    calibrate: &[export::Request],
+    requests: &[export::Request],
+) -> Vec<Vec<i64>> {
+    let options = ExportOptions {
+        path: NumericPath::Integer,
+        embedding: embeddings.clone(),
+        requests: calibrate.to_vec(),
+        ..ExportOptions::default()
+    };
+    let blob = blob::write(weights, &options).unwrap();
+    let model = Model::from_bytes(&blob).unwrap();
+    let mut scratch = vec![0; model.integer_scratch_len()];
+    let mut ranker = IntegerRanker::new(&model, &mut scratch).unwrap();
+    let slate = |request: &export::Request| {
+        request.with_user(|user| ranker.set_user(user)).unwrap();
+        request.candidates.iter().map(|values| ranker.logit(values).unwrap().into()).collect()
+    };
+    requests.iter().map(slate).collect()
 }
 
 #[test]
@@ -37,8 +64,9 @@ fn the_reference_in_integers_is_close_to_its_f64_scores() {
         (Embedding::Int4.into(), 0.1),
     ];
     for (embeddings, bound) in choices {
-        let (largest, mean) =
-            differences(&interpreter::scores(&weights, &embeddings, &[], &requests), &truth);
+        let logits = interpreter::logits(&weights, &embeddings, &[], &requests);
+        assert_eq!(device_logits(&weights, &embeddings, &[], &requests), logits);
+        let (largest, mean) = differences(&interpreter::scores(&logits), &truth);
         println!("{}: largest {largest:.2e}, mean {mean:.2e}", embeddings.describe());
         assert!(largest < bound, "{}: {largest}", embeddings.describe());
     }
@@ -56,8 +84,11 @@ fn random_models_in_integers_are_close_to_the_oracle() {
             .map(|request| oracle::score_all(&weights, request).iter().map(|truth| truth.score).collect())
             .collect();
         let requests: Vec<_> = requests.iter().map(Request::for_export).collect();
-        let found = interpreter::scores(&weights, &Embedding::F32.into(), &requests, &requests);
-        let (largest, mean) = differences(&found, &truth);
+        let embedding = Embedding::ALL[seed as usize % Embedding::ALL.len()].into();
+        let logits = interpreter::logits(&weights, &embedding, &requests, &requests);
+        assert_eq!(device_logits(&weights, &embedding, &requests, &requests), logits, "seed {seed}");
+        let logits = interpreter::logits(&weights, &Embedding::F32.into(), &requests, &requests);
+        let (largest, mean) = differences(&interpreter::scores(&logits), &truth);
         all.push((largest, mean, seed));
     }
     all.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -17,8 +17,9 @@ fn row<const N: usize>(table: &[[i32; 3]; N], segment: u32) -> [i32; 3] {
 ///
 /// 16 segments of 1/2 for the magnitude, the other half by symmetry. Largest absolute error over all 65536 arguments:
 /// 1.1e-4 (3.6 steps of the result), measured by `sigmoid_stays_within_its_error_bound`.
+#[must_use]
 #[inline]
-pub(crate) fn sigmoid(z: i16) -> i16 {
+pub fn sigmoid(z: i16) -> i16 {
     let sign = i32::from(z >> 15);
     let s = i32::from(z) ^ sign;
     let [a, b, c] = row(&SIGMOID, (s >> 11).cast_unsigned());
@@ -31,7 +32,8 @@ pub(crate) fn sigmoid(z: i16) -> i16 {
 ///
 /// 64 segments of 1/4 for the magnitude; from 16 on the result is 0 or 65535. Largest absolute error over all
 /// arguments: 1.9e-5, measured by `score_stays_within_its_error_bound`.
-pub(crate) fn score(logit: i32) -> u16 {
+#[must_use]
+pub fn score(logit: i32) -> u16 {
     let magnitude = logit.unsigned_abs();
     let y = if magnitude < 16 << 16 {
         quadratic(row(&SCORE, magnitude >> 14), magnitude & 0x3fff)
@@ -46,7 +48,8 @@ pub(crate) fn score(logit: i32) -> u16 {
 ///
 /// `2^-n 2^-r`, 8 segments for r in [0, 1). Largest absolute error 2.2e-5 for x up to 65535 and fractions -12 to 24,
 /// measured by `exp_stays_within_its_error_bound`.
-pub(crate) fn exp_of_minus(x: u16, fraction: i8) -> u32 {
+#[must_use]
+pub fn exp_of_minus(x: u16, fraction: i8) -> u32 {
     const LOG2_E: u64 = 24_204_406; // Q24
     if x == 0 {
         return 1 << 15;
@@ -72,7 +75,8 @@ pub(crate) fn exp_of_minus(x: u16, fraction: i8) -> u32 {
 ///
 /// 16 segments for the mantissa. Largest absolute error 1.4e-5 (0.9 steps) over all arguments, measured by
 /// `log1p_stays_within_its_error_bound`.
-pub(crate) fn log1p(t: i32) -> i32 {
+#[must_use]
+pub fn log1p(t: i32) -> i32 {
     const LN_2: i32 = 11_629_080; // Q24
     // At most 2^31 + 2^16.
     let shifted = t.unsigned_abs().wrapping_add(1 << 16);

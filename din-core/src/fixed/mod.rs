@@ -2,7 +2,7 @@
 
 mod curves;
 
-pub(crate) use curves::{exp_of_minus, log1p, score, sigmoid};
+pub use curves::{exp_of_minus, log1p, score, sigmoid};
 
 /// `x / 2^n`, rounded half up, for n up to 30. The caller sees to it that `x + 2^(n-1)` is an i32.
 #[inline]

@@ -6,7 +6,7 @@
 //! | [`embedding`], [`half`], [`rows`] | the form of each embedding table; rows packed, and what that loses |
 //! | [`forward`], [`calibration`] | the network in f64, and how large its numbers get |
 //! | [`integer`] | the network in integers |
-//! | [`options`], [`writer`] | everything laid out |
+//! | [`options`], [`writer`], `layout` | everything laid out |
 
 pub mod calibration;
 pub mod embedding;
@@ -14,6 +14,7 @@ pub mod fold;
 pub mod forward;
 pub mod half;
 pub mod integer;
+mod layout;
 pub mod options;
 pub mod rows;
 pub mod writer;

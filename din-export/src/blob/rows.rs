@@ -10,8 +10,9 @@
 //! A row whose magnitudes are all the same, zeros among them, comes back exactly: the scale is that magnitude divided by
 //! a power of two.
 
-use super::embedding::Embedding;
+use super::embedding::{Embedding, Embeddings};
 use super::half::{from_half, half};
+use crate::weights::ModelWeights;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -88,6 +89,15 @@ pub fn pack(table: &str, values: &[f32], dim: usize, embedding: Embedding) -> Re
             Ok(packed)
         }
     }
+}
+
+/// Packs every table of a model, each in its form.
+///
+/// # Errors
+/// [`Overflow`] for f16 alone.
+pub fn pack_tables(weights: &ModelWeights, embeddings: &Embeddings) -> Result<Vec<PackedRows>, Overflow> {
+    let tables = weights.schema.tables.iter().zip(&weights.tables);
+    tables.map(|(spec, values)| pack(&spec.name, values, spec.dim, embeddings.of(&spec.name))).collect()
 }
 
 /// Numbers as the blob holds them.

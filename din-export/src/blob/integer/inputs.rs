@@ -4,6 +4,7 @@ use crate::blob::embedding::Embedding;
 use crate::blob::rows::PackedRows;
 use crate::schema::{Field, Schema};
 use din_core::Normaliser;
+use din_core::manifest::FixedRecord;
 
 use super::IntegerError;
 
@@ -33,6 +34,15 @@ pub struct FixedField {
     pub limit: u16,
     /// An input of 1 is worth `2^-fraction`.
     pub fraction: i8,
+}
+
+impl FixedField {
+    /// As the blob holds it.
+    #[must_use]
+    pub const fn record(self) -> FixedRecord {
+        let Self { mean, multiplier, shift, limit, fraction } = self;
+        FixedRecord { mean, multiplier, shift, limit, fraction }
+    }
 }
 
 /// The largest magnitude that integer inputs of a kind may have: 12 bits, or less where a sequence that has them is so

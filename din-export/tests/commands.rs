@@ -142,8 +142,8 @@ fn a_budget_chooses_what_fits_and_refuses_what_loses_too_much() {
     let chosen = &all["choices"][all["chosen"].as_u64().unwrap() as usize];
     assert_eq!(std::fs::metadata(path.join("fit.din")).unwrap().len(), chosen["bytes"].as_u64().unwrap());
     let losses = all["choices"].as_array().unwrap().iter();
-    let least = losses.filter_map(|choice| choice["figures"]["log_loss"].as_f64()).fold(f64::MAX, f64::min);
-    assert_eq!(chosen["figures"]["log_loss"], least);
+    let least = losses.filter_map(|choice| choice["figures"]["rms_change"].as_f64()).fold(f64::MAX, f64::min);
+    assert_eq!(chosen["figures"]["rms_change"], least);
 
     std::fs::remove_file(path.join("fit.din")).unwrap();
     let refused = |output: std::process::Output, part: &str| {

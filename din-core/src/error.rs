@@ -136,8 +136,7 @@ impl core::error::Error for LoadError {}
 pub enum ScoreError {
     /// The scratch memory is too small.
     ScratchTooSmall {
-        /// Numbers needed: [`Model::scratch_len`](crate::Model::scratch_len), of integer blobs
-        /// [`Model::integer_scratch_len`](crate::Model::integer_scratch_len).
+        /// Numbers needed: [`Model::scratch_len`](crate::Model::scratch_len).
         needed: usize,
         /// Numbers given.
         found: usize,

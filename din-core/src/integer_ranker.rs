@@ -84,12 +84,12 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     ///
     /// # Errors
     /// [`ScoreError::WrongPath`] for a blob of the f32 path; [`ScoreError::ScratchTooSmall`] under
-    /// [`Model::integer_scratch_len`] numbers.
+    /// [`Model::scratch_len`] numbers.
     pub fn new(model: &'m Model<'m>, scratch: &'s mut [i32]) -> Result<Self, ScoreError> {
         if !model.header().is_integer() {
             return Err(ScoreError::WrongPath);
         }
-        let (needed, found) = (model.integer_scratch_len(), scratch.len());
+        let (needed, found) = (model.scratch_len(), scratch.len());
         if found < needed {
             return Err(ScoreError::ScratchTooSmall { needed, found });
         }

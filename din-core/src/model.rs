@@ -168,32 +168,31 @@ impl<'a> Model<'a> {
         (range(self.bytes, signed, self.header.signature_len as usize), range(self.bytes, 0, signed))
     }
 
-    /// f32 numbers of scratch memory that a [`Ranker`](crate::Ranker) needs; 0 for an integer blob.
+    /// Numbers of scratch memory that a ranker needs here, of four bytes each: f32 for a [`Ranker`](crate::Ranker), i32
+    /// for an [`IntegerRanker`](crate::IntegerRanker).
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
-        self.sizes.scratch
-    }
-
-    /// i32 numbers of scratch memory that an [`IntegerRanker`](crate::IntegerRanker) needs; 0 for a blob of the f32 path.
-    #[must_use]
-    pub const fn integer_scratch_len(&self) -> usize {
-        self.integer_sizes.scratch
-    }
-
-    pub(crate) const fn integer_sizes(&self) -> &integer::sizes::Sizes {
-        &self.integer_sizes
+        if self.header.is_integer() { self.integer_sizes.scratch } else { self.sizes.scratch }
     }
 
     /// The same on machines of another [`Blocking`].
     #[must_use]
     pub fn scratch_len_for(&self, blocking: Blocking) -> usize {
-        Sizes::of(self, blocking).scratch
+        if self.header.is_integer() {
+            integer::sizes::Sizes::of(self, blocking).scratch
+        } else {
+            Sizes::of(self, blocking).scratch
+        }
     }
 
     /// Multiply-accumulates to score one candidate against full histories, user set.
     #[must_use]
     pub const fn candidate_macs(&self) -> u64 {
-        self.sizes.candidate_macs
+        if self.header.is_integer() { self.integer_sizes.candidate_macs } else { self.sizes.candidate_macs }
+    }
+
+    pub(crate) const fn integer_sizes(&self) -> &integer::sizes::Sizes {
+        &self.integer_sizes
     }
 
     pub(crate) const fn sizes(&self) -> &Sizes {

@@ -1,6 +1,8 @@
 //! What a blob holds, for people and for machines.
 
-use din_core::manifest::{Activation, FieldKind, Pooling, RowEncoding, VocabularyKind};
+use din_core::manifest::{
+    Activation, FieldKind, IntegerLayerRecord, PartRecord, Pooling, RowEncoding, VocabularyKind,
+};
 use din_core::{Blocking, Field, Group, Model};
 use serde::Serialize;
 use std::fmt;
@@ -16,13 +18,15 @@ pub struct Inspection {
     pub model_id: u64,
     /// Which version of it.
     pub model_version: u64,
+    /// "f32" or "integer".
+    pub path: &'static str,
     /// Bytes of the whole blob.
     pub bytes: usize,
     /// Bytes of header and manifest.
     pub manifest_bytes: usize,
     /// Bytes of the signature.
     pub signature_bytes: u32,
-    /// f32 numbers of scratch that a ranker needs on a 32-bit core, and so a quarter of its RAM in bytes.
+    /// Numbers of scratch, four bytes each, that a ranker needs on a 32-bit core.
     pub scratch_len: usize,
     /// Bytes of that scratch.
     pub scratch_bytes: usize,
@@ -53,7 +57,7 @@ pub struct TableInspection {
     pub rows: u32,
     /// Numbers in a row.
     pub dim: usize,
-    /// "f32" or "int8".
+    /// "f32", "f16", "int8" or "int4".
     pub encoding: &'static str,
     /// "dense", "keys" or "hashed text".
     pub vocabulary: &'static str,
@@ -114,6 +118,7 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         format: format!("{}.{}", din_core::header::MAJOR, header.minor),
         model_id: header.model_id,
         model_version: header.model_version,
+        path: if header.is_integer() { "integer" } else { "f32" },
         bytes: model.bytes().len(),
         manifest_bytes: header.header_len as usize + model.manifest_len(),
         signature_bytes: header.signature_len,
@@ -126,7 +131,7 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         context: fields(Group::Context),
         candidate: fields(Group::Candidate),
         sequences: model.sequences().map(|sequence| describe_sequence(model, &sequence)).collect(),
-        layers: model.layers().map(|layer| describe_layer(&layer)).collect(),
+        layers: describe_layers(model),
     }
 }
 
@@ -179,19 +184,46 @@ fn describe_sequence(model: &Model<'_>, sequence: &din_core::Sequence<'_>) -> Se
     }
 }
 
-fn describe_layer(layer: &din_core::Layer<'_>) -> LayerInspection {
-    LayerInspection {
-        inputs: layer.inputs(),
-        outputs: layer.outputs(),
-        activation: match layer.activation() {
-            Activation::Linear => "linear",
-            Activation::Sigmoid => "sigmoid",
-            Activation::Relu => "relu",
-            Activation::PRelu => "prelu",
-            Activation::Dice => "dice",
-            _ => "unknown",
-        },
-        bytes: layer.byte_len(),
+fn describe_layers(model: &Model<'_>) -> Vec<LayerInspection> {
+    if !model.header().is_integer() {
+        let describe = |layer: din_core::Layer<'_>| LayerInspection {
+            inputs: layer.inputs(),
+            outputs: layer.outputs(),
+            activation: activation_name(layer.activation()),
+            bytes: layer.byte_len(),
+        };
+        return model.layers().map(describe).collect();
+    }
+    let manifest = model.manifest();
+    let section_len = |index: u16| {
+        let section = manifest.sections.get(index.into()).unwrap_or_default();
+        section.len as usize
+    };
+    let mut parts = manifest.parts.iter();
+    let describe = |layer: IntegerLayerRecord| {
+        let own = section_len(layer.addend) + section_len(layer.parameters);
+        let parts: Vec<_> = parts.by_ref().take(layer.parts.into()).collect();
+        let of_part = |part: &PartRecord| {
+            section_len(part.weight) + section_len(part.base) + section_len(part.multipliers)
+        };
+        LayerInspection {
+            inputs: parts.iter().map(|part| part.inputs as usize).sum(),
+            outputs: layer.outputs as usize,
+            activation: activation_name(layer.activation),
+            bytes: own + parts.iter().map(of_part).sum::<usize>(),
+        }
+    };
+    manifest.integer_layers.iter().map(describe).collect()
+}
+
+fn activation_name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Linear => "linear",
+        Activation::Sigmoid => "sigmoid",
+        Activation::Relu => "relu",
+        Activation::PRelu => "prelu",
+        Activation::Dice => "dice",
+        _ => "unknown",
     }
 }
 
@@ -199,12 +231,12 @@ impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} version {} (id {:#018x}), format {}",
-            self.name, self.model_version, self.model_id, self.format
+            "{} version {} (id {:#018x}), format {}, {} path",
+            self.name, self.model_version, self.model_id, self.format, self.path
         )?;
         writeln!(
             f,
-            "{} bytes, {} of them header and manifest; {} bytes of scratch ({} f32) on a 32-bit core, {} on a 64-bit \
+            "{} bytes, {} of them header and manifest; {} bytes of scratch ({} numbers) on a 32-bit core, {} on a 64-bit \
              processor; {} multiply-accumulates a candidate",
             self.bytes,
             self.manifest_bytes,

@@ -29,7 +29,7 @@ impl<'m> Scorer<'m> {
     #[must_use]
     pub fn new(model: &'m Model<'m>) -> Self {
         let scratch = if model.header().is_integer() {
-            Scratch::Integer(vec![0; model.integer_scratch_len()])
+            Scratch::Integer(vec![0; model.scratch_len()])
         } else {
             Scratch::F32(vec![0.0; model.scratch_len()])
         };

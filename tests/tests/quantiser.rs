@@ -38,7 +38,7 @@ fn device_logits(
     };
     let blob = blob::write(weights, &options).unwrap();
     let model = Model::from_bytes(&blob).unwrap();
-    let mut scratch = vec![0; model.integer_scratch_len()];
+    let mut scratch = vec![0; model.scratch_len()];
     let mut ranker = IntegerRanker::new(&model, &mut scratch).unwrap();
     let slate = |request: &export::Request| {
         request.with_user(|user| ranker.set_user(user)).unwrap();

@@ -66,6 +66,7 @@ pub(crate) struct Layer<'a> {
     model: &'a Model<'a>,
     /// Of [`Manifest::parts`](crate::manifest::Manifest::parts).
     first_part: usize,
+    part_count: usize,
     pub outputs: usize,
     activation: Activation,
     addend: &'a [u8],
@@ -134,6 +135,7 @@ impl<'a> Layer<'a> {
         Self {
             model,
             first_part,
+            part_count: record.parts.into(),
             outputs,
             activation: record.activation,
             addend: model.section(record.addend),
@@ -146,6 +148,10 @@ impl<'a> Layer<'a> {
     pub fn part(&self, index: usize) -> Part<'a> {
         let record = self.model.manifest().parts.get(self.first_part.wrapping_add(index)).unwrap_or_default();
         Part::view(self.model, &record, u32::try_from(self.outputs).unwrap_or_default())
+    }
+
+    pub fn parts(&self) -> impl Iterator<Item = Part<'a>> {
+        (0..self.part_count).map(|index| self.part(index))
     }
 
     /// `t = addend`, `[H]`.

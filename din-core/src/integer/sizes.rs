@@ -30,6 +30,8 @@ pub(crate) struct Sizes {
     pub layers: usize,
     /// All of it, in i32.
     pub scratch: usize,
+    /// Multiply-accumulates a candidate.
+    pub candidate_macs: u64,
 }
 
 impl Sizes {
@@ -58,7 +60,12 @@ impl Sizes {
             let behaviours = sequence.capacity.min(blocking.largest_block());
             for (index, layer) in layers(model, sequence.first_layer, sequence.layers).enumerate() {
                 sizes.add_layer(&layer, behaviours);
+                let inputs = if index == 0 { sequence.key_width } else { layer.part(0).inputs };
+                sizes.add_macs(sequence.capacity, inputs, layer.outputs);
                 if index == 0 {
+                    // The query's part and its own matrix, and the weighted sum of the keys.
+                    sizes.add_macs(2, sequence.paired_width, layer.outputs);
+                    sizes.add_macs(sequence.capacity, sequence.key_width, 1);
                     sizes.query_part = sizes.query_part.max(layer.outputs);
                     let columns = layer.outputs.min(blocking.widest_panel());
                     let inputs = sequence.key_width.next_multiple_of(2);
@@ -68,6 +75,10 @@ impl Sizes {
         }
         for (index, layer) in layers(model, sizes.head_start, sizes.layers).enumerate() {
             sizes.add_layer(&layer, 1);
+            // Profile and context are multiplied once, when the user is set.
+            let parts = layer.parts().skip(usize::from(index == 0));
+            let inputs = parts.fold(0_usize, |sum, part| sum.saturating_add(part.inputs));
+            sizes.add_macs(1, inputs, layer.outputs);
             if index == 0 {
                 sizes.head_first = layer.outputs;
             }
@@ -80,6 +91,11 @@ impl Sizes {
         let runs = short.chain(long.map(|len| blocking.padded(len)));
         sizes.scratch = runs.fold(kept.saturating_add(blocking.alignment() - 1), usize::saturating_add);
         sizes
+    }
+
+    fn add_macs(&mut self, rows: usize, inputs: usize, outputs: usize) {
+        let macs = (rows as u64).saturating_mul(inputs as u64).saturating_mul(outputs as u64);
+        self.candidate_macs = self.candidate_macs.saturating_add(macs);
     }
 
     fn add_layer(&mut self, layer: &Layer<'_>, rows: usize) {

@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
         best_epoch: trained.best_epoch,
         epochs: trained.epochs,
         blob_bytes: bytes.len(),
-        scratch_bytes: din_core::Model::from_bytes(&bytes)?.scratch_len() * 4,
+        scratch_bytes: din_core::Model::from_bytes(&bytes)?.scratch_len_for(din_core::Blocking::SMALL) * 4,
         valid: evaluate(&bytes, &dataset, &dataset.valid)?,
         test,
     };

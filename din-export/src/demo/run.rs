@@ -10,7 +10,7 @@ use crate::request::Request;
 use crate::scoring::Scorer;
 use crate::training::{self, EpochReport, Event, TrainingError, train};
 use crate::weights::ModelWeights;
-use din_core::Model;
+use din_core::{Blocking, Model};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -166,7 +166,7 @@ fn figures(
         embedding,
         test: evaluation.metrics,
         blob_bytes: bytes.len(),
-        ram_bytes: model.scratch_len() * 4,
+        ram_bytes: model.scratch_len_for(Blocking::SMALL) * 4,
         microseconds_per_candidate: time_slates(&model, dataset)?,
     })
 }

@@ -1,0 +1,189 @@
+//! Plain Rust: what every other kernel is tested against.
+
+use super::{Finish, Product, Weights};
+use crate::bytes::{array_of, range, u16_at, u32_at};
+use crate::fixed::{rshift, sat16, sigmoid};
+use crate::integer::layer::{Parameters, Part};
+
+/// Place of inputs d, d+1, d+2, d+3 in the four bytes of a quad.
+const PLACES: [usize; 4] = [0, 2, 1, 3];
+
+/// Columns computed together, their sums in registers.
+const COLUMNS: usize = 8;
+
+/// See [`IntegerKernel::product`](super::IntegerKernel::product).
+pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
+    for (x, out) in x.chunks_exact(product.inputs.max(1)).zip(out.chunks_mut(stride.max(1))) {
+        let out = out.get_mut(..product.columns).unwrap_or_default();
+        let mut first = 0_usize;
+        let (tiles, rest) = out.as_chunks_mut::<COLUMNS>();
+        for tile in tiles {
+            product_tile(product, x, first, tile);
+            first = first.wrapping_add(COLUMNS);
+        }
+        for out in rest {
+            product_tile(product, x, first, core::array::from_mut(out));
+            first = first.wrapping_add(1);
+        }
+    }
+}
+
+#[inline]
+fn product_tile<const C: usize>(product: &Product<'_>, x: &[i16], first: usize, out: &mut [i16; C]) {
+    let Product { weights, columns, shift, multipliers, start, .. } = *product;
+    let sums = match weights {
+        Weights::Quads(weights) => quad_sums::<C>(weights, columns, x, first),
+        Weights::Panel(panel) => panel_sums::<C>(panel, columns, x, first),
+    };
+    let mut t = [0; C];
+    for (t, start) in t.iter_mut().zip(start.get(first..).unwrap_or_default()) {
+        *t = *start;
+    }
+    add_scaled(&sums, shift, multipliers.get(first.wrapping_mul(2)..).unwrap_or_default(), &mut t);
+    for (out, t) in out.iter_mut().zip(t) {
+        *out = finished(product.finish, t);
+    }
+}
+
+/// `sat16(t >> s2)`, and what follows.
+pub(super) fn finished(finish: Finish, t: i32) -> i16 {
+    let z = sat16(t.wrapping_shr(finish.shift.into()));
+    if finish.sigmoid { sigmoid(z) } else { z }
+}
+
+/// `x W` for columns `first ..`, weights in quads.
+#[inline]
+fn quad_sums<const C: usize>(weights: &[u8], columns: usize, x: &[i16], first: usize) -> [i32; C] {
+    let mut sums = [0_i32; C];
+    let from = weights.get(first.wrapping_mul(4)..).unwrap_or_default();
+    for (weights, x) in from.chunks(columns.wrapping_mul(4).max(1)).zip(x.chunks(4)) {
+        let [x0, x1, x2, x3] = filled(x);
+        for (sum, weights) in sums.iter_mut().zip(weights.as_chunks::<4>().0) {
+            let [w0, w2, w1, w3] = weights.map(|byte| i32::from(byte.cast_signed()));
+            let even = x0.wrapping_mul(w0).wrapping_add(x2.wrapping_mul(w2));
+            let odd = x1.wrapping_mul(w1).wrapping_add(x3.wrapping_mul(w3));
+            *sum = sum.wrapping_add(even).wrapping_add(odd);
+        }
+    }
+    sums
+}
+
+/// `x W` for columns `first ..` of a panel.
+#[inline]
+fn panel_sums<const C: usize>(panel: &[i16], columns: usize, x: &[i16], first: usize) -> [i32; C] {
+    let mut sums = [0_i32; C];
+    let from = panel.get(first.wrapping_mul(2)..).unwrap_or_default();
+    for (weights, x) in from.chunks(columns.wrapping_mul(2).max(1)).zip(x.chunks(2)) {
+        let [x0, x1] = filled(x);
+        for (sum, [w0, w1]) in sums.iter_mut().zip(weights.as_chunks::<2>().0) {
+            let products = x0.wrapping_mul(i32::from(*w0)).wrapping_add(x1.wrapping_mul(i32::from(*w1)));
+            *sum = sum.wrapping_add(products);
+        }
+    }
+    sums
+}
+
+/// `t += rshift(sums, s1) m`.
+#[inline]
+fn add_scaled<const C: usize>(sums: &[i32; C], shift: u8, multipliers: &[u8], t: &mut [i32; C]) {
+    for ((t, sum), m) in t.iter_mut().zip(sums).zip(multipliers.as_chunks::<2>().0) {
+        *t = t.wrapping_add(rshift(*sum, shift).wrapping_mul(i16::from_le_bytes(*m).into()));
+    }
+}
+
+/// The first numbers, zeros where there are fewer.
+fn filled<const N: usize>(x: &[i16]) -> [i32; N] {
+    let mut all = [0; N];
+    for (all, x) in all.iter_mut().zip(x) {
+        *all = i32::from(*x);
+    }
+    all
+}
+
+/// See [`IntegerKernel::add`](super::IntegerKernel::add).
+pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
+    let mut first = 0_usize;
+    let (tiles, rest) = t.as_chunks_mut::<COLUMNS>();
+    for tile in tiles {
+        add_tile(part, x, first, tile);
+        first = first.wrapping_add(COLUMNS);
+    }
+    for t in rest {
+        add_tile(part, x, first, core::array::from_mut(t));
+        first = first.wrapping_add(1);
+    }
+}
+
+#[inline]
+fn add_tile<const C: usize>(part: &Part<'_>, x: &[i16], first: usize, t: &mut [i32; C]) {
+    let sums = quad_sums::<C>(part.weight, part.outputs, x, first);
+    let multipliers = part.multipliers.get(first.wrapping_mul(2)..).unwrap_or_default();
+    add_scaled(&sums, part.shift, multipliers, t);
+}
+
+/// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
+pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
+    for (x, sum) in x.chunks_exact(part.inputs.max(1)).zip(sums) {
+        let [dot] = quad_sums::<1>(part.weight, 1, x, 0);
+        *sum = dot;
+    }
+}
+
+/// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
+pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
+    let rows = part.base.chunks(part.outputs.wrapping_mul(4).max(1));
+    let rows = rows.zip(panel.chunks_mut(columns.wrapping_mul(2).max(1)));
+    for (pair, (base, row)) in rows.enumerate() {
+        let base = base.get(start.wrapping_mul(4)..).unwrap_or_default();
+        for (numbers, base) in row.as_chunks_mut::<2>().0.iter_mut().zip(base.as_chunks::<4>().0) {
+            *numbers = [u16_at(base, 0).cast_signed(), u16_at(base, 2).cast_signed()];
+        }
+        for half in 0..2_usize {
+            let d = pair.wrapping_mul(2).wrapping_add(half);
+            let Some(q) = query.get(d).map(|q| i32::from(*q)) else { continue };
+            let quad = (d / 4).wrapping_mul(part.outputs).wrapping_add(start).wrapping_mul(4);
+            let place = PLACES.get(d % 4).copied().unwrap_or_default();
+            let weights = part.weight.get(quad.wrapping_add(place)..).unwrap_or_default();
+            let numbers = row.iter_mut().skip(half).step_by(2);
+            for (number, weight) in numbers.zip(weights.iter().step_by(4)) {
+                let product = rshift(i32::from(weight.cast_signed()).wrapping_mul(q), 8);
+                // Within 16 bits, as the loader checked.
+                *number = sat16(i32::from(*number).wrapping_add(product));
+            }
+        }
+    }
+}
+
+/// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
+pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
+    sums.fill(0);
+    for (key, weight) in keys.chunks_exact(sums.len().max(1)).zip(weights) {
+        for (sum, x) in sums.iter_mut().zip(key) {
+            *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*x)));
+        }
+    }
+}
+
+/// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
+pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
+    for row in rows.chunks_mut(outputs.max(1)) {
+        dice_from(parameters, 0, row);
+    }
+}
+
+/// Dice of outputs `first ..`.
+pub(super) fn dice_from(parameters: &Parameters<'_>, first: usize, row: &mut [i16]) {
+    let Parameters { b, a, alpha, e } = *parameters;
+    for (z, o) in row.iter_mut().zip(first..) {
+        let i16_of = |run: &[u8]| i32::from(u16_at(run, o.wrapping_mul(2)).cast_signed());
+        let s = i32::from(*z);
+        let b = u32_at(b, o.wrapping_mul(4)).cast_signed();
+        let [e] = array_of(range(e, o, 1));
+        let argument = s.wrapping_mul(i16_of(a)).wrapping_add(b).wrapping_shr(e.into());
+        let p = i32::from(sigmoid(sat16(argument)));
+        let alpha = i16_of(alpha);
+        // Q2.13; |8192 - alpha| < 2^16 / 1.5, so the product stays below 2^31.
+        let g = alpha.wrapping_add(rshift(8192_i32.wrapping_sub(alpha).wrapping_mul(p), 15));
+        *z = sat16(rshift(s.wrapping_mul(g), 13));
+    }
+}

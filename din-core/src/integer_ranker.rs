@@ -3,7 +3,7 @@
 use crate::error::ScoreError;
 use crate::fixed::score;
 use crate::inputs::{check_count, embed_candidate, embed_group, embed_key, for_each_behaviour, gather_query};
-use crate::integer::kernels::{add, add_weighted, multiply, narrow};
+use crate::integer::kernels::{IntegerKernel, multiply, narrow, sum};
 use crate::integer::layer::{forward, layers};
 use crate::integer::pooling;
 use crate::integer::sizes::{Sizes, kept_len};
@@ -31,6 +31,7 @@ pub struct IntegerRanked {
 #[derive(Debug)]
 pub struct IntegerRanker<'m, 's> {
     model: &'m Model<'m>,
+    kernel: IntegerKernel,
     /// head base, what is kept for each sequence, then working memory
     scratch: &'s mut [i32],
     /// Behaviours of each sequence; `None` until a user is set.
@@ -93,7 +94,12 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         if found < needed {
             return Err(ScoreError::ScratchTooSmall { needed, found });
         }
-        Ok(Self { model, scratch, lengths: None })
+        Ok(Self { model, kernel: IntegerKernel::best(), scratch, lengths: None })
+    }
+
+    /// Computes with another kernel than the best one: for tests and comparisons, since the scores are the same.
+    pub const fn use_kernel(&mut self, kernel: IntegerKernel) {
+        self.kernel = kernel;
     }
 
     /// The model.
@@ -108,7 +114,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     /// Those of [`Ranker::set_user`](crate::Ranker::set_user). After an error no user is set.
     pub fn set_user(&mut self, user: &User<'_>) -> Result<(), ScoreError> {
         self.lengths = None;
-        let model = self.model;
+        let (model, kernel) = (self.model, self.kernel);
         check_count(model, Group::Profile, user.profile)?;
         check_count(model, Group::Context, user.context)?;
         let sequences = model.manifest().sequences.len();
@@ -124,7 +130,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         let vector = row.get_mut(..part.inputs).unwrap_or_default();
         let context = embed_group(model, Group::Profile, user.profile, vector)?;
         embed_group(model, Group::Context, user.context, context)?;
-        add(&part, vector, base);
+        kernel.add(&part, vector, base);
 
         let mut lengths = heapless::Vec::new();
         let records = model.manifest().sequences.iter();
@@ -146,7 +152,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                     let key = row.get_mut(..width).unwrap_or_default();
                     let length = for_each_behaviour(&sequence, index, history, |_, behaviour| {
                         embed_key(model, &sequence, behaviour, key)?;
-                        add_weighted(1, key, sums);
+                        sum(key, sums);
                         Ok(())
                     })?;
                     if sequence.pooling == Pooling::Mean {
@@ -155,7 +161,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                     } else {
                         narrow(sums, record.pooled_shift, pooled);
                     }
-                    add(&head.part(index.saturating_add(1)), pooled, base);
+                    kernel.add(&head.part(index.saturating_add(1)), pooled, base);
                     length
                 }
             };
@@ -180,7 +186,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn logit(&mut self, candidate: &[Value]) -> Result<i32, ScoreError> {
-        let model = self.model;
+        let (model, kernel) = (self.model, self.kernel);
         let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
         check_count(model, Group::Candidate, candidate)?;
         let sizes = model.integer_sizes();
@@ -200,7 +206,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         let Some(head) = layers(model, sizes.head_start, 1).next() else { return Ok(bias) };
         copy(base.iter().copied(), first);
         let sequences = lengths.len();
-        add(&head.part(sequences.saturating_add(1)), vector, first);
+        kernel.add(&head.part(sequences.saturating_add(1)), vector, first);
 
         let records = model.manifest().sequences.iter();
         for (index, ((sequence, record), length)) in model.sequences().zip(records).zip(lengths).enumerate() {
@@ -215,10 +221,10 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                     let Some(layer) = layers(model, sequence.first_layer, 1).next() else { continue };
                     let query_part = query_part.get_mut(..layer.outputs).unwrap_or_default();
                     layer.start(query_part);
-                    add(&layer.part(0), query, query_part);
+                    kernel.add(&layer.part(0), query, query_part);
                     let inputs = pooling::Inputs { keys, query, query_part };
-                    pooling::attend(model, &sequence, &record, &inputs, &mut unit, weights, pooled);
-                    add(&head.part(index.saturating_add(1)), pooled, first);
+                    pooling::attend(kernel, model, &sequence, &record, &inputs, &mut unit, weights, pooled);
+                    kernel.add(&head.part(index.saturating_add(1)), pooled, first);
                 }
                 KeptSequence::Pooled(kept) => copy(kept.iter().copied(), pooled),
             }
@@ -226,13 +232,14 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                 let product = product.get_mut(..sequence.paired_width).unwrap_or_default();
                 multiply(query, pooled, record.product_shift, product);
                 let part = sequences.saturating_add(2).saturating_add(index);
-                add(&head.part(part), product, first);
+                kernel.add(&head.part(part), product, first);
             }
         }
         let mut logit = [head.result(first.first().copied().unwrap_or_default())];
-        head.finish(0, first, unit.hidden);
+        let hidden = unit.hidden.get_mut(..head.outputs).unwrap_or_default();
+        head.settle(kernel, first, hidden);
         let rest = layers(model, sizes.head_start.saturating_add(1), sizes.layers);
-        forward(rest, unit.hidden, unit.spare, unit.sums, &mut logit);
+        forward(kernel, rest, unit.hidden, unit.spare, unit.sums, &mut logit);
         let [logit] = logit;
         Ok(logit.saturating_add(bias))
     }

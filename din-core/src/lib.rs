@@ -99,6 +99,7 @@ pub use error::{LoadError, ScoreError};
 pub use hash::hash_text;
 pub use header::Header;
 pub use history::{Behaviours, History};
+pub use integer::kernels::IntegerKernel;
 pub use integer_ranker::{IntegerRanked, IntegerRanker};
 pub use kernels::Kernel;
 pub use layer::Layer;

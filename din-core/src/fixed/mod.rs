@@ -2,6 +2,8 @@
 
 mod curves;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use curves::SIGMOID;
 pub use curves::{exp_of_minus, log1p, score, sigmoid};
 
 /// `x / 2^n`, rounded half up, for n up to 30. The caller sees to it that `x + 2^(n-1)` is an i32.

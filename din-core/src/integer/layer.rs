@@ -1,8 +1,8 @@
 //! A layer of the integer path, read in place.
 
-use super::kernels;
-use crate::bytes::{array_of, range, u16_at, u32_at};
-use crate::fixed::{rshift, sat16, sigmoid};
+use super::kernels::{Finish, IntegerKernel, Product, Weights, finished};
+use crate::bytes::{range, u16_at};
+use crate::fixed::{rshift, sat16};
 use crate::manifest::{Activation, IntegerLayerRecord, PartRecord};
 use crate::model::Model;
 
@@ -48,15 +48,6 @@ impl<'a> Part<'a> {
     pub fn base_at(&self, input: usize, output: usize) -> i16 {
         let pair = (input / 2).wrapping_mul(self.outputs).wrapping_add(output);
         u16_at(self.base, pair.wrapping_mul(4).wrapping_add((input % 2).wrapping_mul(2))).cast_signed()
-    }
-
-    /// `t += rshift(sums, s1) m` for outputs `start ..`.
-    #[inline]
-    pub fn add_scaled<const C: usize>(&self, start: usize, sums: &[i32; C], t: &mut [i32; C]) {
-        let multipliers = self.multipliers.get(start.wrapping_mul(2)..).unwrap_or_default();
-        for ((t, sum), m) in t.iter_mut().zip(sums).zip(multipliers.as_chunks::<2>().0) {
-            *t = t.wrapping_add(rshift(*sum, self.shift).wrapping_mul(i16::from_le_bytes(*m).into()));
-        }
     }
 }
 
@@ -166,54 +157,76 @@ impl<'a> Layer<'a> {
         t >> self.shift
     }
 
-    /// `out = activation(sat16(t >> s2))` for outputs `start ..`, as many as `t` has.
-    pub fn finish(&self, start: usize, t: &[i32], out: &mut [i16]) {
-        let Parameters { b, a, alpha, e } = self.parameters;
-        let each = t.iter().zip(out.iter_mut()).zip(start..);
-        for ((t, out), o) in each {
-            let z = sat16(t.wrapping_shr(self.shift.into()));
-            let z32 = i32::from(z);
-            let i16_of = |run: &[u8]| i32::from(u16_at(run, o.wrapping_mul(2)).cast_signed());
-            *out = match self.activation {
-                Activation::Linear => z,
-                Activation::Sigmoid => sigmoid(z),
-                Activation::Relu => z.max(0),
-                Activation::PRelu if z >= 0 => z,
-                Activation::PRelu => sat16(rshift(z32.wrapping_mul(i16_of(alpha)), 13)),
-                Activation::Dice => {
-                    let b = u32_at(b, o.wrapping_mul(4)).cast_signed();
-                    let [e] = array_of(range(e, o, 1));
-                    let argument = z32.wrapping_mul(i16_of(a)).wrapping_add(b).wrapping_shr(u32::from(e));
-                    let p = i32::from(sigmoid(sat16(argument)));
-                    let alpha = i16_of(alpha);
-                    // Q2.13; |8192 - alpha| < 2^16 / 1.5, so the product stays below 2^31.
-                    let g = alpha.wrapping_add(rshift(8192_i32.wrapping_sub(alpha).wrapping_mul(p), 15));
-                    sat16(rshift(z32.wrapping_mul(g), 13))
+    /// What becomes of a sum; [`activate`](Self::activate) does the rest.
+    pub fn finish(&self) -> Finish {
+        Finish { shift: self.shift, sigmoid: self.activation == Activation::Sigmoid }
+    }
+
+    /// `out = activation(sat16(t >> s2))`: `[H]`.
+    pub fn settle(&self, kernel: IntegerKernel, t: &[i32], out: &mut [i16]) {
+        for (out, t) in out.iter_mut().zip(t) {
+            *out = finished(self.finish(), *t);
+        }
+        self.activate(kernel, out);
+    }
+
+    /// The activation of finished rows `[N, H]`, in place.
+    pub fn activate(&self, kernel: IntegerKernel, rows: &mut [i16]) {
+        match self.activation {
+            Activation::Linear | Activation::Sigmoid => {}
+            Activation::Relu => rows.iter_mut().for_each(|z| *z = (*z).max(0)),
+            Activation::PRelu => {
+                for row in rows.chunks_mut(self.outputs.max(1)) {
+                    let alphas = self.parameters.alpha.as_chunks::<2>().0;
+                    for (z, alpha) in row.iter_mut().zip(alphas).filter(|(z, _)| **z < 0) {
+                        let alpha = i32::from(i16::from_le_bytes(*alpha));
+                        *z = sat16(rshift(i32::from(*z).wrapping_mul(alpha), 13));
+                    }
                 }
-            };
+            }
+            Activation::Dice => kernel.dice(&self.parameters, self.outputs, rows),
         }
     }
 }
 
 /// Runs the layers after the first on rows `[N, H1]` in `x`, already activated; the last layer's results: `[N]`.
 pub(crate) fn forward<'b, 'm>(
+    kernel: IntegerKernel,
     layers: impl Iterator<Item = Layer<'m>>,
     mut x: &'b mut [i16],
     mut spare: &'b mut [i16],
-    t: &mut [i32],
+    start: &mut [i32],
     results: &mut [i32],
 ) {
-    for layer in layers {
+    let rows = results.len();
+    let mut layers = layers.peekable();
+    while let Some(layer) = layers.next() {
         let part = layer.part(0);
-        let t = t.get_mut(..layer.outputs).unwrap_or_default();
-        let rows = x.chunks(part.inputs.max(1)).zip(spare.chunks_mut(layer.outputs.max(1)));
-        for ((x, out), result) in rows.zip(results.iter_mut()) {
-            layer.start(t);
-            kernels::add(&part, x, t);
-            // Only the last layer has one output that nothing follows; what others leave here is overwritten.
-            *result = layer.result(t.first().copied().unwrap_or_default());
-            layer.finish(0, t, out);
+        let inputs = x.get(..rows.wrapping_mul(part.inputs)).unwrap_or_default();
+        let start = start.get_mut(..layer.outputs).unwrap_or_default();
+        layer.start(start);
+        if layers.peek().is_none() {
+            kernel.dots(&part, inputs, results);
+            let (addend, m) =
+                (start.first().copied().unwrap_or_default(), u16_at(part.multipliers, 0).cast_signed());
+            for result in results.iter_mut() {
+                let scaled = rshift(*result, part.shift).wrapping_mul(m.into());
+                *result = layer.result(addend.wrapping_add(scaled));
+            }
+            return;
         }
+        let outputs = spare.get_mut(..rows.wrapping_mul(layer.outputs)).unwrap_or_default();
+        let product = Product {
+            weights: Weights::Quads(part.weight),
+            inputs: part.inputs,
+            columns: layer.outputs,
+            shift: part.shift,
+            multipliers: part.multipliers,
+            start,
+            finish: layer.finish(),
+        };
+        kernel.product(&product, inputs, outputs, layer.outputs);
+        layer.activate(kernel, outputs);
         core::mem::swap(&mut x, &mut spare);
     }
 }

@@ -1,7 +1,8 @@
 //! The activation unit and attention pooling, in integers.
 
-use super::kernels::{add_panel, add_weighted, combine, narrow};
+use super::kernels::{IntegerKernel, Product, Weights, narrow, total};
 use super::layer::{forward, layers};
+use crate::bytes::range;
 use crate::fixed::exp_of_minus;
 use crate::manifest::{Pooling, SequenceRecord};
 use crate::model::{Model, Sequence};
@@ -32,6 +33,7 @@ pub(crate) struct Inputs<'s> {
 /// Weighs each behaviour against the query: `weights: [T]`, and sums:
 /// `pooled = sat16(rshift(sum_t weight_t key_t, pooled_shift))`, `[D]`.
 pub(crate) fn attend<'m>(
+    kernel: IntegerKernel,
     model: &'m Model<'m>,
     sequence: &Sequence<'_>,
     record: &SequenceRecord,
@@ -54,24 +56,30 @@ pub(crate) fn attend<'m>(
             let columns = Blocking::NATIVE.columns(first.outputs.saturating_sub(start));
             let len = width.next_multiple_of(2).wrapping_mul(columns);
             let panel = memory.panel.get_mut(..len).unwrap_or_default();
-            combine(&part, inputs.query, start, columns, panel);
-            let from = inputs.query_part.get(start..start.wrapping_add(columns)).unwrap_or_default();
-            let sums = memory.sums.get_mut(..columns).unwrap_or_default();
-            let each = keys.chunks(width.max(1)).zip(hidden.chunks_mut(first.outputs.max(1)));
-            // [rows, D] x [D, columns] -> [rows, columns]
-            for ((key, out), weight) in each.zip(weights.iter_mut()) {
-                crate::kernels::copy(from.iter().copied(), sums);
-                add_panel(&part, key, panel, start, sums);
-                if is_last {
-                    *weight = first.result(sums.first().copied().unwrap_or_default());
+            kernel.combine(&part, inputs.query, start, columns, panel);
+            let product = Product {
+                weights: Weights::Panel(panel),
+                inputs: width,
+                columns,
+                shift: part.shift,
+                multipliers: range(part.multipliers, start.wrapping_mul(2), columns.wrapping_mul(2)),
+                start: inputs.query_part.get(start..start.wrapping_add(columns)).unwrap_or_default(),
+                finish: first.finish(),
+            };
+            if is_last {
+                for (key, weight) in keys.chunks(width.max(1)).zip(weights.iter_mut()) {
+                    *weight = first.result(total(&product, key));
                 }
-                first.finish(start, sums, out.get_mut(start..).unwrap_or_default());
+            } else {
+                // [rows, D] x [D, columns] -> [rows, columns]
+                kernel.product(&product, keys, hidden.get_mut(start..).unwrap_or_default(), first.outputs);
             }
             start = start.wrapping_add(columns);
         }
         if !is_last {
+            first.activate(kernel, hidden);
             let rest = layers(model, sequence.first_layer.wrapping_add(1), sequence.layers.wrapping_sub(1));
-            forward(rest, hidden, memory.spare, memory.sums, weights);
+            forward(kernel, rest, hidden, memory.spare, memory.sums, weights);
         }
     }
     let limit = i32::from(record.weight_limit);
@@ -80,11 +88,7 @@ pub(crate) fn attend<'m>(
         softmax(record.weight_fraction, weights);
     }
     let sums = memory.sums.get_mut(..width).unwrap_or_default();
-    sums.fill(0);
-    // [1, T] x [T, D] -> [1, D]
-    for (key, weight) in inputs.keys.chunks_exact(width.max(1)).zip(weights.iter()) {
-        add_weighted(*weight, key, sums);
-    }
+    kernel.weighted_sum(weights, inputs.keys, sums);
     narrow(sums, record.pooled_shift, pooled);
 }
 

@@ -28,9 +28,10 @@ pub enum Kernel {
     Avx2(Detected),
 }
 
-/// Proof that the processor has what a kernel needs: only [`Kernel::best`] and [`Kernel::all`] make one.
+/// Proof that the processor has what a kernel needs: only `best` and `all` of [`Kernel`] and
+/// [`IntegerKernel`](crate::IntegerKernel) make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Detected(());
+pub struct Detected(pub(crate) ());
 
 impl Kernel {
     /// The fastest that this processor has; without the feature `std`, that it was compiled for.
@@ -98,12 +99,12 @@ impl Kernel {
 }
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
-fn has_avx2() -> bool {
+pub(crate) fn has_avx2() -> bool {
     std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
 }
 
 #[cfg(all(target_arch = "x86_64", not(feature = "std")))]
-const fn has_avx2() -> bool {
+pub(crate) const fn has_avx2() -> bool {
     cfg!(all(target_feature = "avx2", target_feature = "fma"))
 }
 

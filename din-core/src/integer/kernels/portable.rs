@@ -30,6 +30,14 @@ pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride:
 
 #[inline]
 fn product_tile<const C: usize>(product: &Product<'_>, x: &[i16], first: usize, out: &mut [i16; C]) {
+    for (out, t) in out.iter_mut().zip(totals::<C>(product, x, first)) {
+        *out = finished(product.finish, t);
+    }
+}
+
+/// `start + rshift(x W, s1) m` for columns `first ..`.
+#[inline]
+fn totals<const C: usize>(product: &Product<'_>, x: &[i16], first: usize) -> [i32; C] {
     let Product { weights, columns, shift, multipliers, start, .. } = *product;
     let sums = match weights {
         Weights::Quads(weights) => quad_sums::<C>(weights, columns, x, first),
@@ -40,13 +48,17 @@ fn product_tile<const C: usize>(product: &Product<'_>, x: &[i16], first: usize, 
         *t = *start;
     }
     add_scaled(&sums, shift, multipliers.get(first.wrapping_mul(2)..).unwrap_or_default(), &mut t);
-    for (out, t) in out.iter_mut().zip(t) {
-        *out = finished(product.finish, t);
-    }
+    t
+}
+
+/// The first column of [`totals`].
+pub(crate) fn total(product: &Product<'_>, x: &[i16]) -> i32 {
+    let [total] = totals::<1>(product, x, 0);
+    total
 }
 
 /// `sat16(t >> s2)`, and what follows.
-pub(super) fn finished(finish: Finish, t: i32) -> i16 {
+pub(crate) fn finished(finish: Finish, t: i32) -> i16 {
     let z = sat16(t.wrapping_shr(finish.shift.into()));
     if finish.sigmoid { sigmoid(z) } else { z }
 }

@@ -1,0 +1,186 @@
+//! Small dense products and activations in integers: one contract, several implementations, chosen here and nowhere else.
+//!
+//! | kernel | where | chosen |
+//! |---|---|---|
+//! | portable | everywhere | where nothing below is |
+//! | AVX2 | x86-64 | at run time with the feature `std`, else if compiled for it |
+//!
+//! The contract: the same bits from every kernel. Sums cannot leave 32 bits, as the loader checked, so their order is
+//! free; everything else is defined step by step.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use super::layer::{Parameters, Part};
+use crate::fixed::{rshift, sat16};
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::{Detected, has_avx2};
+
+/// An implementation of the dense products and activations of the integer path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IntegerKernel {
+    /// Plain Rust.
+    #[default]
+    Portable,
+    /// x86-64 with AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Detected),
+}
+
+impl IntegerKernel {
+    /// The fastest that this processor has; without the feature `std`, that it was compiled for.
+    #[must_use]
+    pub fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if has_avx2() {
+            return Self::Avx2(Detected(()));
+        }
+        Self::Portable
+    }
+
+    /// Every kernel that this processor has, the portable one first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let best = Self::best();
+        core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best))
+    }
+
+    /// What it is called in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
+        }
+    }
+
+    /// `out = finish(sat16((start + rshift(x W, s1) m) >> s2))`: `[N, D] x [D, C] -> [N, C]`, rows of `out` `stride`
+    /// numbers apart.
+    pub(crate) fn product(self, product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
+        match self {
+            Self::Portable => portable::product(product, x, out, stride),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::product(product, x, out, stride),
+        }
+    }
+
+    /// `t += rshift(x W, s1) m`: `[D] x [D, H] -> [H]`.
+    pub(crate) fn add(self, part: &Part<'_>, x: &[i16], t: &mut [i32]) {
+        match self {
+            Self::Portable => portable::add(part, x, t),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::add(part, x, t),
+        }
+    }
+
+    /// The sums of a part with one output: `[N, D] x [D, 1] -> [N]`.
+    pub(crate) fn dots(self, part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
+        match self {
+            Self::Portable => portable::dots(part, x, sums),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::dots(part, x, sums),
+        }
+    }
+
+    /// Columns `start .. start + columns` of the query's own matrix `sat16(base + rshift(W8 q, 8))`:
+    /// `panel: [ceil(D / 2), columns, 2]`.
+    pub(crate) fn combine(
+        self,
+        part: &Part<'_>,
+        query: &[i16],
+        start: usize,
+        columns: usize,
+        panel: &mut [i16],
+    ) {
+        match self {
+            Self::Portable => portable::combine(part, query, start, columns, panel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::combine(part, query, start, columns, panel),
+        }
+    }
+
+    /// `sums = weights keys`: `[1, T] x [T, D] -> [1, D]`.
+    pub(crate) fn weighted_sum(self, weights: &[i32], keys: &[i16], sums: &mut [i32]) {
+        match self {
+            Self::Portable => portable::weighted_sum(weights, keys, sums),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::weighted_sum(weights, keys, sums),
+        }
+    }
+
+    /// Dice of each row of `[N, H]`, in place.
+    pub(crate) fn dice(self, parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
+        match self {
+            Self::Portable => portable::dice(parameters, outputs, rows),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::dice(parameters, outputs, rows),
+        }
+    }
+}
+
+/// What a [`product`](IntegerKernel::product) multiplies with, and what becomes of the sums.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Product<'a> {
+    pub weights: Weights<'a>,
+    /// D
+    pub inputs: usize,
+    /// C
+    pub columns: usize,
+    /// s1
+    pub shift: u8,
+    /// m: i16 `[C]`
+    pub multipliers: &'a [u8],
+    /// `[C]`
+    pub start: &'a [i32],
+    pub finish: Finish,
+}
+
+/// Weights, column after column within two or four inputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Weights<'a> {
+    /// i8 `[ceil(D / 4), C, 4]`, inputs d, d+2, d+1, d+3.
+    Quads(&'a [u8]),
+    /// `[ceil(D / 2), C, 2]`
+    Panel(&'a [i16]),
+}
+
+/// What becomes of a finished sum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finish {
+    /// s2
+    pub shift: u8,
+    /// Whether a sigmoid follows at once.
+    pub sigmoid: bool,
+}
+
+/// A finished sum.
+pub(crate) use portable::finished;
+
+/// `start + rshift(x W, s1) m` of a panel's first column: of a unit that is one layer with one output.
+pub(crate) use portable::total;
+
+/// `sums += x`.
+pub(crate) fn sum(x: &[i16], sums: &mut [i32]) {
+    for (sum, x) in sums.iter_mut().zip(x) {
+        *sum = sum.wrapping_add((*x).into());
+    }
+}
+
+/// `out = sat16(rshift(sums, shift))`.
+pub(crate) fn narrow(sums: &[i32], shift: u8, out: &mut [i16]) {
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out = sat16(rshift(*sum, shift));
+    }
+}
+
+/// `out = sat16(rshift(x y, shift))`.
+pub(crate) fn multiply(x: &[i16], y: &[i16], shift: u8, out: &mut [i16]) {
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = sat16(rshift(i32::from(*x).wrapping_mul(i32::from(*y)), shift));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+use super::*;
+use crate::fixed::sigmoid;
+use std::vec;
+use std::vec::Vec;
+
+/// Random bytes, the same each time; one in eight an extreme.
+fn bytes(len: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if state >> 29 == 0 { [0x7f, 0x80, 0x81, 0][(state >> 8) as usize % 4] } else { (state >> 16) as u8 }
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Within `limit`, both ends included now and then.
+fn numbers(len: usize, seed: u32, limit: i16) -> Vec<i16> {
+    let number = |b: &[u8]| i16::from_le_bytes([b[0], b[1]]).clamp(-limit, limit);
+    bytes(len * 2, seed).chunks(2).map(number).collect()
+}
+
+fn as_bytes(numbers: &[i16]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// `start + rshift(sum, s1) m` in 64 bits.
+fn total_of(part: &Part<'_>, weight: impl Fn(usize) -> i64, x: &[i16], o: usize, start: i32) -> i32 {
+    let sum: i64 = x.iter().enumerate().map(|(d, x)| i64::from(*x) * weight(d)).sum();
+    let m = i16::from_le_bytes([part.multipliers[o * 2], part.multipliers[o * 2 + 1]]);
+    let t = ((sum + (1 << part.shift >> 1)) >> part.shift) * i64::from(m) + i64::from(start);
+    i32::try_from(t).unwrap()
+}
+
+const SHAPES: [(usize, usize); 9] =
+    [(1, 1), (2, 3), (4, 8), (5, 9), (7, 17), (18, 1), (33, 24), (40, 36), (128, 40)];
+const ROWS: [usize; 6] = [1, 2, 5, 6, 7, 50];
+
+#[test]
+fn every_kernel_multiplies_by_quads_as_defined() {
+    for ((inputs, outputs), rows) in SHAPES.into_iter().flat_map(|s| ROWS.map(|rows| (s, rows))) {
+        let weight = bytes(inputs.div_ceil(4) * 4 * outputs, 1);
+        let multipliers = as_bytes(&numbers(outputs, 2, 2000));
+        let part = Part { inputs, outputs, weight: &weight, base: &[], multipliers: &multipliers, shift: 9 };
+        let (x, stride) = (numbers(rows * inputs, 3, 4096), outputs + 3);
+        let start: Vec<i32> = (0..outputs as i32).map(|o| o * 1000 - 9999).collect();
+        let at = |x: &[i16], o: usize| total_of(&part, |d| part.weight_at(d, o).into(), x, o, start[o]);
+        for (kernel, sigmoid) in IntegerKernel::all().flat_map(|kernel| [(kernel, false), (kernel, true)]) {
+            let finish = Finish { shift: 3, sigmoid };
+            let weights = Weights::Quads(&weight);
+            let (multipliers, start) = (&multipliers[..], &start[..]);
+            let product = Product { weights, inputs, columns: outputs, shift: 9, multipliers, start, finish };
+            let mut out = vec![7; rows * stride];
+            kernel.product(&product, &x, &mut out, stride);
+            for (x, out) in x.chunks(inputs).zip(out.chunks(stride)) {
+                let expected = (0..outputs).map(|o| finished(finish, at(x, o)));
+                assert!(out[..outputs].iter().copied().eq(expected), "{kernel:?} {rows} {inputs} {outputs}");
+                assert_eq!(out[outputs..], [7; 3], "{kernel:?} wrote beside [{rows}, {outputs}]");
+            }
+            let mut t = start.to_vec();
+            kernel.add(&part, &x[..inputs], &mut t);
+            assert!(
+                t.into_iter().eq((0..outputs).map(|o| at(&x[..inputs], o))),
+                "{kernel:?} {inputs} {outputs}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_kernel_sums_one_output_as_defined() {
+    for (inputs, rows) in SHAPES.into_iter().flat_map(|(inputs, _)| ROWS.map(|rows| (inputs, rows))) {
+        let weight = bytes(inputs.div_ceil(4) * 4, 1);
+        let part = Part { inputs, outputs: 1, weight: &weight, ..Part::default() };
+        let x = numbers(rows * inputs, 2, i16::MAX);
+        for kernel in IntegerKernel::all() {
+            let mut sums = vec![0; rows];
+            kernel.dots(&part, &x, &mut sums);
+            for (x, sum) in x.chunks(inputs).zip(sums) {
+                let expected: i64 =
+                    (0..inputs).map(|d| i64::from(x[d]) * i64::from(part.weight_at(d, 0))).sum();
+                assert_eq!(i64::from(sum), expected, "{kernel:?} {rows} {inputs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kernel_multiplies_by_the_querys_own_matrix_as_defined() {
+    for (inputs, paired, outputs) in
+        [(1, 1, 1), (2, 0, 4), (5, 3, 9), (16, 16, 20), (19, 12, 36), (128, 128, 40)]
+    {
+        let weight = bytes(usize::div_ceil(paired, 4) * 4 * outputs, 3);
+        let base = as_bytes(&numbers(usize::next_multiple_of(inputs, 2) * outputs, 4, 1000));
+        let multipliers = as_bytes(&numbers(outputs, 5, 900));
+        let part =
+            Part { inputs, outputs, weight: &weight, base: &base, multipliers: &multipliers, shift: 10 };
+        let (rows, query) = (7, numbers(paired, 7, 4096));
+        let keys = numbers(rows * inputs, 6, 4096);
+        let effective = |d: usize, o: usize| {
+            let q = query.get(d).map_or(0, |q| i64::from(*q));
+            i64::from(part.base_at(d, o)) + ((i64::from(part.weight_at(d, o)) * q + 128) >> 8)
+        };
+        for (kernel, widest) in IntegerKernel::all().flat_map(|kernel| [1, 4, 8, 20, 99].map(|w| (kernel, w)))
+        {
+            let mut start = 0;
+            while start < outputs {
+                let columns = widest.min(outputs - start);
+                let mut panel = vec![99; usize::next_multiple_of(inputs, 2) * columns];
+                kernel.combine(&part, &query, start, columns, &mut panel);
+                let (finish, from) = (Finish { shift: 2, sigmoid: false }, vec![5; columns]);
+                let product = Product {
+                    weights: Weights::Panel(&panel),
+                    inputs,
+                    columns,
+                    shift: part.shift,
+                    multipliers: &multipliers[start * 2..],
+                    start: &from,
+                    finish,
+                };
+                let mut out = vec![0; rows * outputs];
+                kernel.product(&product, &keys, &mut out[start..], outputs);
+                for (key, out) in keys.chunks(inputs).zip(out.chunks(outputs)) {
+                    let at = |o| total_of(&part, |d| effective(d, o), key, o, 5);
+                    let expected = (start..start + columns).map(|o| finished(finish, at(o)));
+                    let found = out[start..start + columns].iter().copied();
+                    assert!(found.eq(expected), "{kernel:?} {inputs} {paired} {outputs} {columns} {start}");
+                    assert_eq!(total(&product, key), at(start));
+                }
+                start += columns;
+            }
+        }
+    }
+}
+
+/// One input of 1 and weights of 0 hand the sigmoid what the sums start from.
+#[test]
+fn every_kernel_has_the_one_sigmoid() {
+    let start: Vec<i32> = (i32::from(i16::MIN) - 9..=i32::from(i16::MAX) + 9).collect();
+    let columns = start.len();
+    let (weights, multipliers) = (vec![0; columns * 4], vec![0; columns * 2]);
+    for kernel in IntegerKernel::all() {
+        let finish = Finish { shift: 0, sigmoid: true };
+        let weights = Weights::Quads(&weights);
+        let product = Product {
+            weights,
+            inputs: 1,
+            columns,
+            shift: 0,
+            multipliers: &multipliers,
+            start: &start,
+            finish,
+        };
+        let mut out = vec![0; columns];
+        kernel.product(&product, &[1], &mut out, columns);
+        assert!(out.into_iter().eq(start.iter().map(|t| sigmoid(sat16(*t)))), "{kernel:?}");
+    }
+}
+
+#[test]
+fn every_kernel_weighs_keys_as_defined() {
+    for (width, rows) in
+        [1, 7, 8, 63, 64, 65, 128, 200].into_iter().flat_map(|w| [0, 1, 3, 50].map(|r| (w, r)))
+    {
+        let keys = numbers(width * rows, 1, 4096);
+        let weights: Vec<i32> = numbers(rows, 2, 10_000).into_iter().map(|w| w.into()).collect();
+        for kernel in IntegerKernel::all() {
+            let mut sums = vec![9; width];
+            kernel.weighted_sum(&weights, &keys, &mut sums);
+            for (d, sum) in sums.into_iter().enumerate() {
+                let each = keys.chunks(width).zip(&weights).map(|(key, weight)| i32::from(key[d]) * weight);
+                assert_eq!(sum, each.sum::<i32>(), "{kernel:?} {width} {rows}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kernel_has_the_one_dice() {
+    for outputs in [1, 7, 8, 9, 40, 83] {
+        let (a, alpha) = (as_bytes(&numbers(outputs, 1, i16::MAX)), as_bytes(&numbers(outputs, 2, i16::MAX)));
+        let b: Vec<u8> =
+            numbers(outputs, 3, i16::MAX).iter().flat_map(|b| (i32::from(*b) << 14).to_le_bytes()).collect();
+        let e: Vec<u8> = bytes(outputs, 4).into_iter().map(|e| e % 31).collect();
+        let parameters = Parameters { a: &a, b: &b, alpha: &alpha, e: &e };
+        let z = numbers(outputs * 5, 5, i16::MAX);
+        let mut expected = z.clone();
+        portable::dice(&parameters, outputs, &mut expected);
+        for kernel in IntegerKernel::all() {
+            let mut found = z.clone();
+            kernel.dice(&parameters, outputs, &mut found);
+            assert_eq!(found, expected, "{kernel:?} {outputs}");
+        }
+    }
+}

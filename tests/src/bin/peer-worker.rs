@@ -7,10 +7,11 @@
 //! | `{"op":"quit"}` | none |
 //!
 //! `DIR` holds `config.json` and `weights.safetensors` of one model, `FILE` ten requests with f64 reference scores. A call
-//! is one request: set the user, score the slate. Argument: the blob's form, `f32` (the default) or `int8` rows.
+//! is one request: set the user, score the slate. Argument: the blob's form, `f32` (the default), `int8` rows, or
+//! `integer`, the integer path with int8 rows.
 
-use din_core::{Behaviours, Model, Ranker, User, Value};
-use din_export::blob::{self, Embedding, ExportOptions};
+use din_core::{Behaviours, IntegerKernel, IntegerRanker, Kernel, Model, Ranker, User, Value};
+use din_export::blob::{self, Embedding, ExportOptions, NumericPath};
 use rustix::time::{ClockId, clock_gettime};
 use safetensors::SafeTensors;
 use serde_json::{Value as Json, json};
@@ -32,34 +33,56 @@ struct Request {
 
 /// What was loaded; the model's bytes live as long as the process.
 struct Loaded {
-    ranker: Ranker<'static, 'static>,
+    scorer: Scorer,
     requests: Vec<Request>,
-    scores: Vec<f32>,
+}
+
+/// Of the blob's path.
+enum Scorer {
+    F32(Ranker<'static, 'static>, Vec<f32>),
+    Integer(IntegerRanker<'static, 'static>, Vec<u16>),
 }
 
 impl Loaded {
-    fn call(&mut self, index: usize) -> Result<&[f32], Box<dyn Error>> {
-        let Self { ranker, requests, scores } = self;
-        let request = &requests[index];
+    fn call(&mut self, index: usize) -> Result<(), Box<dyn Error>> {
+        let request = &self.requests[index];
         let histories = [Behaviours::new(&request.history)];
-        ranker.set_user(&User { profile: &request.profile, histories: &histories, ..User::default() })?;
-        ranker.score_slate(&request.slate, scores)?;
-        Ok(scores)
+        let user = User { profile: &request.profile, histories: &histories, ..User::default() };
+        match &mut self.scorer {
+            Scorer::F32(ranker, scores) => {
+                ranker.set_user(&user)?;
+                ranker.score_slate(&request.slate, scores)?;
+            }
+            Scorer::Integer(ranker, scores) => {
+                ranker.set_user(&user)?;
+                ranker.score_slate(&request.slate, scores)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn scores(&self) -> Vec<f64> {
+        match &self.scorer {
+            Scorer::F32(_, scores) => scores.iter().map(|score| f64::from(*score)).collect(),
+            Scorer::Integer(_, scores) => scores.iter().map(|score| f64::from(*score) / 65_536.0).collect(),
+        }
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let embedding = match std::env::args().nth(1).as_deref() {
-        None | Some("f32") => Embedding::F32,
-        Some("int8") => Embedding::Int8,
-        Some(other) => return Err(format!("`{other}` is neither f32 nor int8").into()),
+    let (path, embedding) = match std::env::args().nth(1).as_deref() {
+        None | Some("f32") => (NumericPath::F32, Embedding::F32),
+        Some("int8") => (NumericPath::F32, Embedding::Int8),
+        Some("integer") => (NumericPath::Integer, Embedding::Int8),
+        Some(other) => return Err(format!("`{other}` is none of f32, int8, integer").into()),
     };
+    let options = ExportOptions { path, embedding: embedding.into(), ..ExportOptions::default() };
     let mut loaded = None;
     for line in stdin().lock().lines() {
         let message: Json = serde_json::from_str(&line?)?;
         let answer = match (message["op"].as_str(), &mut loaded) {
             (Some("quit"), _) => return Ok(()),
-            (Some("load"), slot) => load(&message, embedding).map(|(new, answer)| {
+            (Some("load"), slot) => load(&message, &options).map(|(new, answer)| {
                 *slot = Some(new);
                 answer
             }),
@@ -73,32 +96,39 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn load(message: &Json, embedding: Embedding) -> Result<(Loaded, Json), Box<dyn Error>> {
+fn load(message: &Json, options: &ExportOptions) -> Result<(Loaded, Json), Box<dyn Error>> {
     let path = |key: &str| message[key].as_str().map(PathBuf::from).ok_or_else(|| format!("no `{key}`"));
     let requests = requests(&path("requests")?)?;
     let base = resident("VmRSS");
     let longest = requests.iter().map(|request| request.history.len() / 2).max().unwrap_or(1);
     let blob = {
         let weights = weights(&path("art")?, &path("cache")?, longest)?;
-        blob::write(&weights, &ExportOptions { embedding: embedding.into(), ..ExportOptions::default() })?
+        blob::write(&weights, options)?
     };
     let start = Instant::now();
     let model: &'static Model<'static> = Box::leak(Box::new(Model::from_bytes(Vec::leak(blob))?));
-    let ranker = Ranker::new(model, Vec::leak(vec![0.0; model.scratch_len()]))?;
+    let count = requests[0].reference.len();
+    let (scorer, kernel) = if model.header().is_integer() {
+        let ranker = IntegerRanker::new(model, Vec::leak(vec![0; model.scratch_len()]))?;
+        (Scorer::Integer(ranker, vec![0; count]), IntegerKernel::best().name())
+    } else {
+        let ranker = Ranker::new(model, Vec::leak(vec![0.0; model.scratch_len()]))?;
+        (Scorer::F32(ranker, vec![0.0; count]), Kernel::best().name())
+    };
     let load_s = start.elapsed().as_secs_f64();
-    let scores = vec![0.0; requests[0].reference.len()];
-    let mut loaded = Loaded { ranker, requests, scores };
+    let mut loaded = Loaded { scorer, requests };
     let mut errors = Vec::new();
     for index in 0..loaded.requests.len() {
-        let scores = loaded.call(index)?.to_vec();
+        loaded.call(index)?;
+        let scores = loaded.scores();
         let pairs = scores.iter().zip(&loaded.requests[index].reference);
-        errors.push(pairs.map(|(score, truth)| (f64::from(*score) - truth).abs()).fold(0.0, f64::max));
+        errors.push(pairs.map(|(score, truth)| (score - truth).abs()).fold(0.0, f64::max));
     }
     let largest = |errors: &[f64]| errors.iter().copied().fold(0.0, f64::max);
     let answer = json!({
         "ok": true, "load_s": load_s, "max_err": largest(&errors), "max_err_masked": largest(&errors[TIMED..]),
         "rss_base_kb": base, "rss_kb": resident("VmRSS"), "maxrss_kb": resident("VmHWM"),
-        "info": { "kernel": din_core::Kernel::best().name(), "blob": model.bytes().len() },
+        "info": { "kernel": kernel, "blob": model.bytes().len() },
     });
     Ok((loaded, answer))
 }
@@ -112,7 +142,7 @@ fn run(message: &Json, loaded: &mut Loaded) -> Result<Json, Box<dyn Error>> {
     let start = Instant::now();
     while (wall.len() as u64) < most && ((wall.len() as u64) < fewest || start.elapsed() < shortest) {
         let (before, cpu_before) = (Instant::now(), cpu_time());
-        std::hint::black_box(loaded.call(wall.len() % TIMED)?);
+        loaded.call(wall.len() % TIMED)?;
         cpu.push((cpu_time() - cpu_before).as_nanos() as u64);
         wall.push(before.elapsed().as_nanos() as u64);
     }

@@ -355,7 +355,7 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     for first in (0..columns).step_by(2 * LANES) {
         let width = (columns - first).min(2 * LANES);
         let strip = Strip {
-            weights: part.weight[first * 4..].as_ptr(),
+            weights: part.weight.as_ptr().wrapping_add(first * 4),
             stride: columns * 4,
             inputs: part.inputs,
             tail: (width - 1) % LANES + 1,

@@ -126,7 +126,8 @@ impl Strip {
         }
     }
 
-    #[inline]
+    /// A function of its own, or the compiler spills the sums of one height for the sake of another.
+    #[inline(never)]
     #[target_feature(enable = "avx2")]
     unsafe fn tile<const R: usize, const V: usize, const QUADS: bool>(
         &self,
@@ -150,6 +151,8 @@ impl Strip {
                 let out = out.add(r * to.stride);
                 if to.width == 2 * LANES {
                     _mm256_storeu_si256(out.cast(), packed);
+                } else if to.width == LANES {
+                    _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(packed));
                 } else {
                     let mut numbers = [0_i16; 2 * LANES];
                     _mm256_storeu_si256(numbers.as_mut_ptr().cast(), packed);
@@ -196,13 +199,16 @@ impl Strip {
         };
         let mut sums = [[_mm256_setzero_si256(); V]; R];
         let mut weights = self.weights;
+        let mut rows = [x; R];
+        for (r, row) in rows.iter_mut().enumerate() {
+            *row = in_register(x.wrapping_add(r * self.inputs));
+        }
         if QUADS {
             for quad in 0..self.inputs / 4 {
                 // SAFETY: four inputs from `4 quad` on.
                 unsafe {
-                    let x = x.add(4 * quad);
-                    multiply(&mut sums, |v| evens(load(weights, v)), |r| pair(x.add(r * self.inputs)));
-                    multiply(&mut sums, |v| odds(load(weights, v)), |r| pair(x.add(r * self.inputs + 2)));
+                    multiply(&mut sums, |v| evens(load(weights, v)), |r| pair(rows[r].add(4 * quad)));
+                    multiply(&mut sums, |v| odds(load(weights, v)), |r| pair(rows[r].add(4 * quad + 2)));
                 }
                 weights = weights.wrapping_add(self.stride);
             }
@@ -223,10 +229,7 @@ impl Strip {
         } else {
             for index in 0..self.inputs / 2 {
                 // SAFETY: two inputs from `2 index` on.
-                unsafe {
-                    let x = x.add(2 * index);
-                    multiply(&mut sums, |v| load(weights, v), |r| pair(x.add(r * self.inputs)));
-                }
+                unsafe { multiply(&mut sums, |v| load(weights, v), |r| pair(rows[r].add(2 * index))) };
                 weights = weights.wrapping_add(self.stride);
             }
             if self.inputs % 2 == 1 {
@@ -259,6 +262,17 @@ fn multiply<const R: usize, const V: usize>(
             *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(x, weights));
         }
     }
+}
+
+/// An address that the compiler does not derive from others: it would add it up anew for each product, and the scalar
+/// additions take turns that the products need.
+#[inline]
+fn in_register<N>(mut address: *const N) -> *const N {
+    // SAFETY: does nothing.
+    unsafe {
+        core::arch::asm!("/* {0} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags))
+    };
+    address
 }
 
 /// Two numbers, in every lane.

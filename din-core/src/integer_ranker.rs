@@ -223,7 +223,9 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                     layer.start(query_part);
                     kernel.add(&layer.part(0), query, query_part);
                     let inputs = pooling::Inputs { keys, query, query_part };
-                    pooling::attend(kernel, model, &sequence, &record, &inputs, &mut unit, weights, pooled);
+                    let unit_of_sequence =
+                        pooling::Unit { kernel, model, sequence: &sequence, record: &record };
+                    unit_of_sequence.attend(&inputs, &mut unit, weights, pooled);
                     kernel.add(&head.part(index.saturating_add(1)), pooled, first);
                 }
                 KeptSequence::Pooled(kept) => copy(kept.iter().copied(), pooled),

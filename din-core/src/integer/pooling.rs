@@ -30,66 +30,80 @@ pub(crate) struct Inputs<'s> {
     pub query_part: &'s [i32],
 }
 
-/// Weighs each behaviour against the query: `weights: [T]`, and sums:
-/// `pooled = sat16(rshift(sum_t weight_t key_t, pooled_shift))`, `[D]`.
-pub(crate) fn attend<'m>(
-    kernel: IntegerKernel,
-    model: &'m Model<'m>,
-    sequence: &Sequence<'_>,
-    record: &SequenceRecord,
-    inputs: &Inputs<'_>,
-    memory: &mut Memory<'_>,
-    weights: &mut [i32],
-    pooled: &mut [i16],
-) {
-    let width = sequence.key_width;
-    let Some(first) = layers(model, sequence.first_layer, 1).next() else { return };
-    let part = first.part(1);
-    let is_last = sequence.layers == 1;
-    let block = Blocking::NATIVE.behaviours(weights.len());
-    let blocks = inputs.keys.chunks(width.wrapping_mul(block).max(1)).zip(weights.chunks_mut(block));
-    for (keys, weights) in blocks {
-        let rows = weights.len();
-        let hidden = memory.hidden.get_mut(..rows.wrapping_mul(first.outputs)).unwrap_or_default();
-        let mut start = 0_usize;
-        while start < first.outputs {
-            let columns = Blocking::NATIVE.columns(first.outputs.saturating_sub(start));
-            let len = width.next_multiple_of(2).wrapping_mul(columns);
-            let panel = memory.panel.get_mut(..len).unwrap_or_default();
-            kernel.combine(&part, inputs.query, start, columns, panel);
-            let product = Product {
-                weights: Weights::Panel(panel),
-                inputs: width,
-                columns,
-                shift: part.shift,
-                multipliers: range(part.multipliers, start.wrapping_mul(2), columns.wrapping_mul(2)),
-                start: inputs.query_part.get(start..start.wrapping_add(columns)).unwrap_or_default(),
-                finish: first.finish(),
-            };
-            if is_last {
-                for (key, weight) in keys.chunks(width.max(1)).zip(weights.iter_mut()) {
-                    *weight = first.result(total(&product, key));
+/// A sequence's activation unit.
+pub(crate) struct Unit<'u, 'm> {
+    pub kernel: IntegerKernel,
+    pub model: &'m Model<'m>,
+    pub sequence: &'u Sequence<'m>,
+    pub record: &'u SequenceRecord,
+}
+
+impl Unit<'_, '_> {
+    /// Weighs each behaviour against the query: `weights: [T]`, and sums:
+    /// `pooled = sat16(rshift(sum_t weight_t key_t, pooled_shift))`, `[D]`.
+    pub fn attend(
+        &self,
+        inputs: &Inputs<'_>,
+        memory: &mut Memory<'_>,
+        weights: &mut [i32],
+        pooled: &mut [i16],
+    ) {
+        let Self { kernel, model, sequence, record } = *self;
+        let width = sequence.key_width;
+        let Some(first) = layers(model, sequence.first_layer, 1).next() else { return };
+        let part = first.part(1);
+        let is_last = sequence.layers == 1;
+        let block = Blocking::NATIVE.behaviours(weights.len());
+        let blocks = inputs.keys.chunks(width.wrapping_mul(block).max(1)).zip(weights.chunks_mut(block));
+        for (keys, weights) in blocks {
+            let rows = weights.len();
+            let hidden = memory.hidden.get_mut(..rows.wrapping_mul(first.outputs)).unwrap_or_default();
+            let mut start = 0_usize;
+            while start < first.outputs {
+                let columns = Blocking::NATIVE.columns(first.outputs.saturating_sub(start));
+                let len = width.next_multiple_of(2).wrapping_mul(columns);
+                let panel = memory.panel.get_mut(..len).unwrap_or_default();
+                kernel.combine(&part, inputs.query, start, columns, panel);
+                let product = Product {
+                    weights: Weights::Panel(panel),
+                    inputs: width,
+                    columns,
+                    shift: part.shift,
+                    multipliers: range(part.multipliers, start.wrapping_mul(2), columns.wrapping_mul(2)),
+                    start: inputs.query_part.get(start..start.wrapping_add(columns)).unwrap_or_default(),
+                    finish: first.finish(),
+                };
+                if is_last {
+                    for (key, weight) in keys.chunks(width.max(1)).zip(weights.iter_mut()) {
+                        *weight = first.result(total(&product, key));
+                    }
+                } else {
+                    // [rows, D] x [D, columns] -> [rows, columns]
+                    kernel.product(
+                        &product,
+                        keys,
+                        hidden.get_mut(start..).unwrap_or_default(),
+                        first.outputs,
+                    );
                 }
-            } else {
-                // [rows, D] x [D, columns] -> [rows, columns]
-                kernel.product(&product, keys, hidden.get_mut(start..).unwrap_or_default(), first.outputs);
+                start = start.wrapping_add(columns);
             }
-            start = start.wrapping_add(columns);
+            if !is_last {
+                first.activate(kernel, hidden);
+                let rest =
+                    layers(model, sequence.first_layer.wrapping_add(1), sequence.layers.wrapping_sub(1));
+                forward(kernel, rest, hidden, memory.spare, memory.sums, weights);
+            }
         }
-        if !is_last {
-            first.activate(kernel, hidden);
-            let rest = layers(model, sequence.first_layer.wrapping_add(1), sequence.layers.wrapping_sub(1));
-            forward(kernel, rest, hidden, memory.spare, memory.sums, weights);
+        let limit = i32::from(record.weight_limit);
+        weights.iter_mut().for_each(|weight| *weight = (*weight).clamp(limit.wrapping_neg(), limit));
+        if sequence.pooling == Pooling::SoftmaxAttention {
+            softmax(record.weight_fraction, weights);
         }
+        let sums = memory.sums.get_mut(..width).unwrap_or_default();
+        kernel.weighted_sum(weights, inputs.keys, sums);
+        narrow(sums, record.pooled_shift, pooled);
     }
-    let limit = i32::from(record.weight_limit);
-    weights.iter_mut().for_each(|weight| *weight = (*weight).clamp(limit.wrapping_neg(), limit));
-    if sequence.pooling == Pooling::SoftmaxAttention {
-        softmax(record.weight_fraction, weights);
-    }
-    let sums = memory.sums.get_mut(..width).unwrap_or_default();
-    kernel.weighted_sum(weights, inputs.keys, sums);
-    narrow(sums, record.pooled_shift, pooled);
 }
 
 /// `softmax(weights 2^-fraction)` in Q15, in place; weights are 16-bit, and at most 32768 of them.

@@ -162,7 +162,7 @@ fn every_kernel_weighs_keys_as_defined() {
         [1, 7, 8, 63, 64, 65, 128, 200].into_iter().flat_map(|w| [0, 1, 3, 50].map(|r| (w, r)))
     {
         let keys = numbers(width * rows, 1, 4096);
-        let weights: Vec<i32> = numbers(rows, 2, 10_000).into_iter().map(|w| w.into()).collect();
+        let weights: Vec<i32> = numbers(rows, 2, 10_000).into_iter().map(i32::from).collect();
         for kernel in IntegerKernel::all() {
             let mut sums = vec![9; width];
             kernel.weighted_sum(&weights, &keys, &mut sums);

@@ -199,16 +199,13 @@ impl Strip {
         };
         let mut sums = [[_mm256_setzero_si256(); V]; R];
         let mut weights = self.weights;
-        let mut rows = [x; R];
-        for (r, row) in rows.iter_mut().enumerate() {
-            *row = in_register(x.wrapping_add(r * self.inputs));
-        }
+        let row = |r: usize| x.wrapping_add(r * self.inputs);
         if QUADS {
             for quad in 0..self.inputs / 4 {
                 // SAFETY: four inputs from `4 quad` on.
                 unsafe {
-                    multiply(&mut sums, |v| evens(load(weights, v)), |r| pair(rows[r].add(4 * quad)));
-                    multiply(&mut sums, |v| odds(load(weights, v)), |r| pair(rows[r].add(4 * quad + 2)));
+                    multiply(&mut sums, |v| evens(load(weights, v)), |r| pair(row(r).add(4 * quad)));
+                    multiply(&mut sums, |v| odds(load(weights, v)), |r| pair(row(r).add(4 * quad + 2)));
                 }
                 weights = weights.wrapping_add(self.stride);
             }
@@ -229,7 +226,7 @@ impl Strip {
         } else {
             for index in 0..self.inputs / 2 {
                 // SAFETY: two inputs from `2 index` on.
-                unsafe { multiply(&mut sums, |v| load(weights, v), |r| pair(rows[r].add(2 * index))) };
+                unsafe { multiply(&mut sums, |v| load(weights, v), |r| pair(row(r).add(2 * index))) };
                 weights = weights.wrapping_add(self.stride);
             }
             if self.inputs % 2 == 1 {
@@ -262,17 +259,6 @@ fn multiply<const R: usize, const V: usize>(
             *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(x, weights));
         }
     }
-}
-
-/// An address that the compiler does not derive from others: it would add it up anew for each product, and the scalar
-/// additions take turns that the products need.
-#[inline]
-fn in_register<N>(mut address: *const N) -> *const N {
-    // SAFETY: does nothing.
-    unsafe {
-        core::arch::asm!("/* {0} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags))
-    };
-    address
 }
 
 /// Two numbers, in every lane.

@@ -3,7 +3,7 @@
 //! Every combination is written as a blob and scored by din-core on a job's validation split; the figures are of what
 //! would ship.
 
-use crate::blob::{self, Embedding, Embeddings, ExportError, ExportOptions, NumericPath};
+use crate::blob::{self, Embedding, Embeddings, ExportError, ExportOptions, NumericPath, Writer};
 use crate::data::dataset::Dataset;
 use crate::evaluation::{EvaluationError, RawSamples, evaluate};
 use crate::inspect::inspect;
@@ -157,10 +157,8 @@ pub fn search(
     if dataset.valid.is_empty() {
         return Err(TradeoffError::NoSamples);
     }
-    let write = |path, embedding: Embeddings| {
-        blob::write(weights, &ExportOptions { path, embedding, ..options.clone() })
-    };
-    let reference_blob = write(NumericPath::F32, Embedding::F32.into())?;
+    let mut writer = Writer::new(weights, options)?;
+    let reference_blob = writer.write(NumericPath::F32, &Embedding::F32.into())?.blob;
     let reference_scores = evaluate(&reference_blob, dataset, &dataset.valid)?.scores;
     let pairs = Pairs::of(dataset, &reference_scores);
     let measure = |blob: &[u8]| -> Result<Figures, TradeoffError> {
@@ -183,8 +181,8 @@ pub fn search(
     let mut choices = Vec::new();
     for path in NumericPath::ALL {
         for embedding in mixtures(weights) {
-            let blob = match write(path, embedding.clone()) {
-                Ok(blob) => blob,
+            let blob = match writer.write(path, &embedding) {
+                Ok(written) => written.blob,
                 // f16 too narrow, or integers: the others may do.
                 Err(error @ (ExportError::Overflow(_) | ExportError::Integer(_))) => {
                     on_progress(&format!("{} with {} rows: {error}", path.name(), embedding.describe()));
@@ -215,7 +213,7 @@ pub fn search(
             embedding: smallest.embeddings().describe(),
         });
     };
-    let blob = write(choices[chosen].path, choices[chosen].embeddings())?;
+    let blob = writer.write(choices[chosen].path, &choices[chosen].embeddings())?.blob;
     Ok(Tradeoff { budget, reference, choices, chosen, blob })
 }
 

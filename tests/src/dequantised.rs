@@ -1,23 +1,20 @@
-//! The model that int8 rows stand for.
+//! The model that a blob's embedding rows stand for.
 
+use din_core::Model;
 use din_export::weights::ModelWeights;
 
-/// The same model with every embedding row replaced by what its int8 form stands for: `round(x / s) s`, where s is a
-/// 127th of the row's largest magnitude.
+/// The same model with every embedding row as the blob has it.
 ///
-/// Written again here, not taken from the blob writer, so that an oracle on these rows checks the writer too.
+/// # Panics
+/// If the blob is of another model.
 #[must_use]
-pub fn int8_rows(model: &ModelWeights) -> ModelWeights {
-    let mut model = model.clone();
-    for (spec, table) in model.schema.tables.iter().zip(&mut model.tables) {
-        for row in table.chunks_exact_mut(spec.dim) {
-            let largest = row.iter().map(|value| value.abs()).fold(0.0, f32::max);
-            let scale = largest / 127.0;
-            if scale == 0.0 {
-                continue;
-            }
-            row.iter_mut().for_each(|value| *value = (*value / scale).round() * scale);
+pub fn stored_rows(weights: &ModelWeights, blob: &Model<'_>) -> ModelWeights {
+    let mut weights = weights.clone();
+    for ((spec, values), table) in weights.schema.tables.iter().zip(&mut weights.tables).zip(blob.tables()) {
+        assert_eq!((spec.name.as_str(), spec.vocabulary.rows()), (table.name(), table.rows() as usize));
+        for (index, row) in values.chunks_exact_mut(spec.dim).enumerate() {
+            table.read(index as u32, row);
         }
     }
-    model
+    weights
 }

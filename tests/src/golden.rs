@@ -3,6 +3,7 @@
 //! A released blob must load and score for ever, so a golden is never renewed to make a test pass: only when the format
 //! has a new version, and then the old ones stay beside the new.
 
+use crate::dequantised::stored_rows;
 use crate::oracle;
 use crate::random::Random;
 use crate::request::Request;
@@ -43,7 +44,7 @@ pub struct Case {
     pub request: Request,
     /// din-core's scores by the portable kernel, the bits of each f32 in hexadecimal.
     pub score_bits: Vec<String>,
-    /// The same scores by the f64 oracle, on int8 rows where the blob has those.
+    /// The same scores by the f64 oracle, on the rows as the blob has them.
     pub oracle: Vec<f64>,
 }
 
@@ -93,15 +94,6 @@ impl Golden {
         blob::attach_signature(&bytes, self.signature.len() as u32, sign).expect("a blob can be signed")
     }
 
-    /// The model whose rows are exactly the blob's.
-    #[must_use]
-    pub fn stored_weights(&self) -> ModelWeights {
-        match self.options.embedding.default {
-            Embedding::Int8 => crate::dequantised::int8_rows(&self.weights),
-            _ => self.weights.clone(),
-        }
-    }
-
     /// Its requests with the scores that they have today.
     ///
     /// # Panics
@@ -110,7 +102,7 @@ impl Golden {
     pub fn expectations(&self) -> Expectations {
         let bytes = self.bytes();
         let model = Model::from_bytes(&bytes).expect("a golden loads");
-        let (weights, mut random) = (self.stored_weights(), Random::new(0x601D));
+        let (weights, mut random) = (stored_rows(&self.weights, &model), Random::new(0x601D));
         let case = |_| {
             let request = Request::random(&weights.schema, &mut random);
             let score_bits =

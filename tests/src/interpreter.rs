@@ -2,14 +2,14 @@
 
 use din_core::manifest::Activation;
 use din_core::{Transform, Value, fixed};
-use din_export::blob::calibration::Ranges;
-use din_export::blob::forward::{Network, sigmoid};
-use din_export::blob::integer::{IntegerLayer, IntegerModel, IntegerPart, quantize};
+use din_export::blob::forward::sigmoid;
+use din_export::blob::integer::{IntegerLayer, IntegerModel, IntegerPart};
 use din_export::blob::rows::{self, PackedRows};
-use din_export::blob::{Embedding, Embeddings};
+use din_export::blob::{Embedding, Embeddings, ExportOptions, Writer};
 use din_export::request::Request;
 use din_export::schema::{Field, FieldKind};
 use din_export::weights::{AttentionNormalisation, ModelWeights, PoolingWeights};
+use std::sync::Arc;
 
 fn fits(x: i64) -> i64 {
     assert!(i32::try_from(x).is_ok(), "{x} leaves 32 bits");
@@ -32,8 +32,7 @@ fn sigmoid_q15(z: i64) -> i64 {
 struct Interpreter<'a> {
     weights: &'a ModelWeights,
     model: &'a IntegerModel,
-    packed: &'a [PackedRows],
-    embeddings: &'a Embeddings,
+    packed: &'a [Arc<PackedRows>],
 }
 
 impl Interpreter<'_> {
@@ -161,14 +160,14 @@ impl Interpreter<'_> {
                     let row = self.row(field, *value);
                     let packed = &self.packed[*table];
                     let (dim, limit) = (spec.dim, i64::from(own.limit));
-                    let numbers: Vec<i64> = match self.embeddings.of(&spec.name) {
+                    let numbers: Vec<i64> = match packed.embedding {
                         Embedding::F32 | Embedding::F16 => packed.stands_for[row * dim..(row + 1) * dim]
                             .iter()
                             .map(|real| {
                                 (f64::from(*real) * 2.0_f64.powi(own.fraction.into()) + 0.5).floor() as i64
                             })
                             .collect(),
-                        integer => rows::quantized(packed, dim, integer)[row * dim..(row + 1) * dim]
+                        _ => rows::quantized(packed, dim)[row * dim..(row + 1) * dim]
                             .iter()
                             .map(|q| rshift(i64::from(*q) * i64::from(own.multipliers[row]), own.shift))
                             .collect(),
@@ -256,11 +255,11 @@ pub fn logits(
     calibrate: &[Request],
     requests: &[Request],
 ) -> Vec<Vec<i64>> {
-    let network = Network::new(weights);
-    let ranges = Ranges::measure(&network, calibrate);
-    let packed = rows::pack_tables(weights, embeddings).expect("rows that fit their form");
-    let model = quantize(&network, &packed, embeddings, &ranges).expect("the model has an integer form");
-    let interpreter = Interpreter { weights, model: &model, packed: &packed, embeddings };
+    let options = ExportOptions { requests: calibrate.to_vec(), ..ExportOptions::default() };
+    let mut writer = Writer::new(weights, &options).expect("a checked model");
+    let packed = writer.rows(embeddings).expect("rows that fit their form");
+    let model = writer.integers(&packed).expect("the model has an integer form");
+    let interpreter = Interpreter { weights, model: &model, packed: &packed };
     requests.iter().map(|request| interpreter.logits(request)).collect()
 }
 

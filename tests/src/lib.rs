@@ -7,7 +7,7 @@
 //! | [`request`] | one user and a slate, and how din-core scores them |
 //! | [`oracle`] | the model in f64, straight from its formulas |
 //! | [`shape`], [`random_model`] | models over the whole family |
-//! | [`dequantised`] | the model that int8 rows stand for |
+//! | [`dequantised`] | the model that a blob's embedding rows stand for |
 //! | [`interpreter`] | the integer path in plain i64, straight from its specification |
 //! | [`forge`] | blobs taken apart, changed and put together with good checksums |
 //! | [`golden`] | the golden blobs, and what their files hold |

@@ -3,6 +3,7 @@
 use din_core::{IntegerRanker, Model};
 use din_export::blob::calibration::random_requests;
 use din_export::blob::forward::{Network, sigmoid};
+use din_export::blob::gradient::row_gradients;
 use din_export::blob::{self, Embedding, Embeddings, ExportOptions, NumericPath};
 use din_export::import;
 use din_export::request as export;
@@ -108,4 +109,39 @@ fn the_calibrating_network_is_the_oracle() {
         }
         assert!(!random_requests(&weights, 4).is_empty());
     }
+}
+
+/// The score of a request's only candidate.
+fn score(weights: &ModelWeights, request: &export::Request) -> f64 {
+    sigmoid(Network::new(weights).logits(request, &mut ())[0])
+}
+
+#[test]
+fn row_gradients_are_those_of_finite_differences() {
+    let mut checked = 0;
+    for seed in 0..60 {
+        let mut weights = random_model(seed);
+        let mut random = Random::new(seed ^ 0x96ad);
+        let mut request = Request::random(&weights.schema, &mut random).for_export();
+        request.candidates.truncate(1);
+        let mut gradients = None;
+        row_gradients(&Network::new(&weights), &request, |found| gradients = Some(found.clone()));
+        for ((table, row), gradient) in gradients.unwrap() {
+            for (d, found) in gradient.iter().enumerate() {
+                let at = row * gradient.len() + d;
+                let trained = weights.tables[table][at];
+                let ends = [trained - 1e-4, trained + 1e-4];
+                let scores = ends.map(|end| {
+                    weights.tables[table][at] = end;
+                    score(&weights, &request)
+                });
+                weights.tables[table][at] = trained;
+                let expected = (scores[1] - scores[0]) / (f64::from(ends[1]) - f64::from(ends[0]));
+                let off = (found - expected).abs();
+                assert!(off < 1e-5 + 1e-3 * expected.abs(), "seed {seed}, table {table}: {found} {expected}");
+                checked += usize::from(expected.abs() > 1e-4);
+            }
+        }
+    }
+    assert!(checked > 1000, "{checked}");
 }

@@ -57,15 +57,10 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// Runs a network on requests. Without any, on [`random_requests`].
+    /// Runs a network on requests.
     #[must_use]
     pub fn measure(network: &Network<'_>, requests: &[Request]) -> Self {
         let mut ranges = Self::empty(network);
-        if requests.is_empty() {
-            for request in random_requests(network.weights, RANDOM_REQUESTS) {
-                network.logits(&request, &mut ranges);
-            }
-        }
         for request in requests {
             network.logits(request, &mut ranges);
         }

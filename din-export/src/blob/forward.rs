@@ -37,6 +37,8 @@ pub trait Watch {
     /// A sequence: its attention weights (before softmax, divided by `sqrt(D)` there), interest vector, and product with
     /// the candidate (empty where the head reads none).
     fn pooled(&mut self, sequence: usize, weights: &[f64], pooled: &[f64], product: &[f64]);
+    /// A candidate is done.
+    fn logit(&mut self, _candidate: usize, _logit: f64) {}
 }
 
 /// Watches nothing.
@@ -86,8 +88,12 @@ impl<'w> Network<'w> {
             first += fields.len();
             histories.push(keys);
         }
-        let candidates = request.candidates.iter();
-        candidates.map(|values| self.logit(&user, &histories, values, candidate_first, watch)).collect()
+        let logit = |(index, values): (usize, &Vec<Value>)| {
+            let logit = self.logit(&user, &histories, values, candidate_first, watch);
+            watch.logit(index, logit);
+            logit
+        };
+        request.candidates.iter().enumerate().map(logit).collect()
     }
 
     fn logit(
@@ -123,7 +129,7 @@ impl<'w> Network<'w> {
     }
 
     /// The candidate's part of a sequence's comparison, `[P]`.
-    fn query(&self, sequence: usize, candidate: &[f64]) -> Vec<f64> {
+    pub(super) fn query(&self, sequence: usize, candidate: &[f64]) -> Vec<f64> {
         let schema = &self.weights.schema;
         let pairs = schema.sequences[sequence].fields.iter().filter_map(|field| field.pair);
         let part = |pair: usize| {
@@ -190,7 +196,8 @@ impl<'w> Network<'w> {
         vector
     }
 
-    fn row(&self, field: &Field, value: Value) -> usize {
+    /// The row of a categorical field's value.
+    pub(super) fn row(&self, field: &Field, value: Value) -> usize {
         match (&field.kind, value) {
             (FieldKind::Categorical { table }, Value::Id(id)) => {
                 self.weights.schema.tables[*table].vocabulary.row(id) as usize

@@ -1,7 +1,7 @@
 //! A blob in the making: header, manifest, sections.
 
 use super::ExportError;
-use super::embedding::{Embedding, Embeddings};
+use super::embedding::Embedding;
 use super::fold::FoldedLayer;
 use super::forward::Network;
 use super::integer::packing::{pairs, parameters, quads};
@@ -17,6 +17,7 @@ use din_core::manifest::{
     VocabularyKind,
 };
 use din_core::{Normaliser, crc32};
+use std::sync::Arc;
 
 /// Records and sections, in the order in which the loader expects them.
 pub(super) struct Layout<'w> {
@@ -69,12 +70,10 @@ impl<'w> Layout<'w> {
     pub(super) fn floats(
         &mut self,
         network: &Network<'_>,
-        packed: Vec<PackedRows>,
-        embeddings: &Embeddings,
+        packed: &[Arc<PackedRows>],
     ) -> Result<(), ExportError> {
-        for (table, packed) in packed.into_iter().enumerate() {
-            let embedding = embeddings.of(&self.weights.schema.tables[table].name);
-            self.rows(table, embedding, packed.values, little_endian(&packed.scales))?;
+        for (table, packed) in packed.iter().enumerate() {
+            self.rows(table, packed, little_endian(&packed.scales))?;
         }
         for layer in network.units.iter().flatten().chain(&network.head) {
             self.layer(layer)?;
@@ -86,14 +85,12 @@ impl<'w> Layout<'w> {
     pub(super) fn integers(
         &mut self,
         model: &IntegerModel,
-        packed: Vec<PackedRows>,
-        embeddings: &Embeddings,
+        packed: &[Arc<PackedRows>],
     ) -> Result<(), ExportError> {
         self.required_features |= FEATURE_INTEGER;
-        for (table, (packed, integers)) in packed.into_iter().zip(&model.tables).enumerate() {
-            let embedding = embeddings.of(&self.weights.schema.tables[table].name);
+        for (table, (packed, integers)) in packed.iter().zip(&model.tables).enumerate() {
             let multipliers = integers.multipliers.iter().flat_map(|m| m.to_le_bytes()).collect();
-            self.rows(table, embedding, packed.values, multipliers)?;
+            self.rows(table, packed, multipliers)?;
             let IntegerTable { fraction, shift, limit, .. } = *integers;
             let record = &mut self.tables[table];
             *record = TableRecord { fraction, shift, limit, ..*record };
@@ -158,14 +155,8 @@ impl<'w> Layout<'w> {
     }
 
     /// The sections of a table.
-    fn rows(
-        &mut self,
-        table: usize,
-        embedding: Embedding,
-        rows: Vec<u8>,
-        scales: Vec<u8>,
-    ) -> Result<(), ExportError> {
-        let values = self.section(rows)?;
+    fn rows(&mut self, table: usize, packed: &PackedRows, scales: Vec<u8>) -> Result<(), ExportError> {
+        let values = self.section(packed.values.clone())?;
         let scales = self.optional_section(scales)?;
         let keys = match &self.weights.schema.tables[table].vocabulary {
             Vocabulary::Dense { .. } => NONE,
@@ -174,7 +165,7 @@ impl<'w> Layout<'w> {
             }
         };
         let record = &mut self.tables[table];
-        *record = TableRecord { encoding: encoding(embedding), values, scales, keys, ..*record };
+        *record = TableRecord { encoding: encoding(packed.embedding), values, scales, keys, ..*record };
         Ok(())
     }
 

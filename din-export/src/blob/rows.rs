@@ -4,15 +4,16 @@
 //! |---|---|---|
 //! | f32 | itself | none |
 //! | f16 | nearest half, ties to even | none |
-//! | int8 | -127..127 times the scale | a 127th of the largest magnitude |
-//! | int4 | -8..7 times the scale | searched: least squared error |
+//! | int8 | -127..127 times the scale | searched: least effect on scores |
+//! | int4 | -8..7 times the scale | searched: least effect on scores |
 //!
-//! A row whose magnitudes are all the same, zeros among them, comes back exactly: the scale is that magnitude divided by
-//! a power of two.
+//! How integers and scales are chosen: [`rounding`](super::rounding). A row whose magnitudes are all the same, zeros among
+//! them, comes back exactly: the scale is that magnitude divided by a power of two.
 
-use super::embedding::{Embedding, Embeddings};
+use super::embedding::Embedding;
 use super::half::{from_half, half};
-use crate::weights::ModelWeights;
+use super::rounding::{INT4, INT8, Levels, RoundedRow, Rounding};
+use super::sensitivity::RowMoments;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -42,6 +43,8 @@ pub struct RowError {
 /// Packed rows: integers (or the bits of floats) and what a step is worth.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PackedRows {
+    /// Their form.
+    pub embedding: Embedding,
     /// `[rows, row_len]` bytes.
     pub values: Vec<u8>,
     /// `[rows]`, or empty.
@@ -62,42 +65,44 @@ impl PackedRows {
     }
 }
 
-/// Packs the rows of a table: `values: [rows, dim]`.
+/// Packs the rows of a table: `values: [rows, dim]`. `moments` say what errors of int8 and int4 rows do to scores; without
+/// them each number's error counts the same.
 ///
 /// # Errors
 /// [`Overflow`] for f16 alone.
-pub fn pack(table: &str, values: &[f32], dim: usize, embedding: Embedding) -> Result<PackedRows, Overflow> {
+pub fn pack(
+    table: &str,
+    values: &[f32],
+    dim: usize,
+    embedding: Embedding,
+    moments: Option<&RowMoments>,
+) -> Result<PackedRows, Overflow> {
     match embedding {
-        Embedding::F32 => {
-            Ok(PackedRows { values: little_endian(values), scales: Vec::new(), stands_for: values.to_vec() })
-        }
+        Embedding::F32 => Ok(PackedRows {
+            embedding,
+            values: little_endian(values),
+            scales: Vec::new(),
+            stands_for: values.to_vec(),
+        }),
         Embedding::F16 => {
             let bits = values.iter().enumerate().map(|(index, &value)| {
                 half(value).ok_or_else(|| Overflow { table: table.to_owned(), row: index / dim, value })
             });
             let bits = bits.collect::<Result<Vec<u16>, _>>()?;
             Ok(PackedRows {
+                embedding,
                 values: bits.iter().flat_map(|bits| bits.to_le_bytes()).collect(),
                 scales: Vec::new(),
                 stands_for: bits.iter().map(|bits| from_half(*bits)).collect(),
             })
         }
-        Embedding::Int8 => Ok(scaled(values, dim, int8_scale, 127)),
+        Embedding::Int8 => Ok(scaled(values, dim, embedding, INT8, moments)),
         Embedding::Int4 => {
-            let mut packed = scaled(values, dim, int4_scale, 7);
+            let mut packed = scaled(values, dim, embedding, INT4, moments);
             packed.values = nibbles(&packed.values, dim);
             Ok(packed)
         }
     }
-}
-
-/// Packs every table of a model, each in its form.
-///
-/// # Errors
-/// [`Overflow`] for f16 alone.
-pub fn pack_tables(weights: &ModelWeights, embeddings: &Embeddings) -> Result<Vec<PackedRows>, Overflow> {
-    let tables = weights.schema.tables.iter().zip(&weights.tables);
-    tables.map(|(spec, values)| pack(&spec.name, values, spec.dim, embeddings.of(&spec.name))).collect()
 }
 
 /// Numbers as the blob holds them.
@@ -108,8 +113,8 @@ pub fn little_endian(numbers: &[f32]) -> Vec<u8> {
 
 /// The signed numbers that the bytes of rows hold, `[rows, dim]`; of int8 and int4 alone.
 #[must_use]
-pub fn quantized(packed: &PackedRows, dim: usize, embedding: Embedding) -> Vec<i8> {
-    match embedding {
+pub fn quantized(packed: &PackedRows, dim: usize) -> Vec<i8> {
+    match packed.embedding {
         Embedding::Int4 => packed
             .values
             .chunks_exact(dim.div_ceil(2).max(1))
@@ -123,80 +128,43 @@ pub fn quantized(packed: &PackedRows, dim: usize, embedding: Embedding) -> Vec<i
     }
 }
 
-/// Each row rounded with a scale of its own to `-largest..=largest` (int4: one more below).
-fn scaled(values: &[f32], dim: usize, scale: impl Fn(&[f32]) -> f32 + Sync, largest: i8) -> PackedRows {
-    let row = |row: &[f32]| {
-        let scale = same_magnitude(row, largest).unwrap_or_else(|| scale(row));
-        (row.iter().map(|value| round(*value, scale, largest)).collect::<Vec<i8>>(), scale)
+/// Each row rounded with a scale of its own.
+fn scaled(
+    values: &[f32],
+    dim: usize,
+    embedding: Embedding,
+    levels: Levels,
+    moments: Option<&RowMoments>,
+) -> PackedRows {
+    let rounding = Rounding::new(dim, values.len() / dim.max(1), levels, moments);
+    let row = |row: &[f32]| match same_magnitude(row, levels.highest) {
+        Some(scale) => {
+            let integers = row.iter().map(|value| (value / scale).round() as i8).collect();
+            RoundedRow { integers, scale }
+        }
+        None => rounding.round(row),
     };
-    let rows: Vec<(Vec<i8>, f32)> = values.par_chunks_exact(dim.max(1)).map(row).collect();
-    let mut packed = PackedRows::default();
-    for (numbers, scale) in rows {
-        packed.values.extend(numbers.iter().map(|number| number.cast_unsigned()));
-        packed.stands_for.extend(numbers.iter().map(|number| f32::from(*number) * scale));
+    let rows: Vec<RoundedRow> = values.par_chunks_exact(dim.max(1)).with_min_len(64).map(row).collect();
+    let mut packed = PackedRows { embedding, ..PackedRows::default() };
+    for RoundedRow { integers, scale } in rows {
+        packed.values.extend(integers.iter().map(|number| number.cast_unsigned()));
+        packed.stands_for.extend(integers.iter().map(|number| f32::from(*number) * scale));
         packed.scales.push(scale);
     }
     packed
 }
 
-/// To nearest, ties away from zero. int4's range is one longer below, as two's complement has it; int8's is not, so that
-/// the widest product of the integer path stays symmetric.
-fn round(value: f32, scale: f32, largest: i8) -> i8 {
-    let lowest = if largest == 7 { -8.0 } else { -f32::from(largest) };
-    (value / scale).round().clamp(lowest, f32::from(largest)) as i8
-}
-
-fn magnitude(row: &[f32]) -> f32 {
-    row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()))
-}
-
 /// Where all magnitudes are one: that divided by a power of two. A row of zeros, or one so small that the scale would
 /// not be a normal number, has scale 1: it becomes exactly zero, and the scale stays positive, as the loader demands.
-fn same_magnitude(row: &[f32], largest: i8) -> Option<f32> {
-    let magnitude = magnitude(row);
-    if !(magnitude / f32::from(largest)).is_normal() {
+fn same_magnitude(row: &[f32], highest: i8) -> Option<f32> {
+    let magnitude = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    if !(magnitude / f32::from(highest)).is_normal() {
         return Some(1.0);
     }
-    let power = if largest == 7 { 4.0 } else { 64.0 };
+    let power = if highest == INT4.highest { 4.0 } else { 64.0 };
     let scale = magnitude / power;
     let is_one = row.iter().all(|value| value.abs() == magnitude || *value == 0.0);
-    // int8: the usual scale, where it happens to come out even.
-    let is_exact = largest == 127 && magnitude / 127.0 * 127.0 == magnitude;
-    (scale.is_normal() && is_one && !is_exact).then_some(scale)
-}
-
-/// The scale that maps a row's largest magnitude to 127.
-fn int8_scale(row: &[f32]) -> f32 {
-    magnitude(row) / 127.0
-}
-
-/// The scale of the least squared error among 61 from one that maps the largest magnitude to 7 times 0.6 (clipping) to
-/// 7 times 1.2; each is refined once to the best for the integers that it gives.
-fn int4_scale(row: &[f32]) -> f32 {
-    let widest = magnitude(row) / 7.0;
-    let mut best = (f64::INFINITY, widest);
-    for step in 0..=60_u8 {
-        let scale = widest * (0.6 + 0.01 * f32::from(step));
-        let (mut along, mut square) = (0.0_f64, 0.0_f64);
-        for value in row {
-            let number = f64::from(round(*value, scale, 7));
-            along += number * f64::from(*value);
-            square += number * number;
-        }
-        let refined = if square > 0.0 { (along / square) as f32 } else { scale };
-        for scale in [scale, refined].into_iter().filter(|scale| scale.is_normal()) {
-            let error: f64 = row
-                .iter()
-                .map(|value| {
-                    (f64::from(*value) - f64::from(round(*value, scale, 7)) * f64::from(scale)).powi(2)
-                })
-                .sum();
-            if error < best.0 {
-                best = (error, scale);
-            }
-        }
-    }
-    best.1
+    (scale.is_normal() && is_one).then_some(scale)
 }
 
 /// Two values a byte, low nibble first; each row starts at a byte.
@@ -209,54 +177,53 @@ fn nibbles(values: &[u8], dim: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const FORMS: [Embedding; 2] = [Embedding::Int8, Embedding::Int4];
+
     fn row() -> Vec<f32> {
         (0..63).map(|i| ((i * 37 % 64) as f32 - 20.0) * 0.013).collect()
     }
 
+    fn packed(values: &[f32], dim: usize, embedding: Embedding) -> PackedRows {
+        pack("t", values, dim, embedding, None).unwrap()
+    }
+
     #[test]
     fn zero_rows_are_exact_and_have_a_positive_scale() {
-        let packed = pack("t", &[0.0, 0.0, 0.3, -2.54], 2, Embedding::Int8).unwrap();
-        assert_eq!(packed.values, [0, 0, 15, 129]);
-        assert_eq!(packed.scales[0], 1.0);
-        assert!((packed.scales[1] - 0.02).abs() < 1e-9);
+        for embedding in FORMS {
+            let packed = packed(&[0.0, 0.0, 0.3, -2.54, 1e-44, 0.0], 2, embedding);
+            assert_eq!(packed.stands_for[..2], [0.0, 0.0]);
+            assert_eq!(packed.stands_for[4..], [0.0, 0.0]);
+            assert_eq!((packed.scales[0], packed.scales[2]), (1.0, 1.0), "{embedding:?}");
+        }
     }
 
     #[test]
     fn rows_of_one_magnitude_are_exact_in_every_integer_form() {
         let values = [0.1, -0.1, 0.1, 7e-3, 7e-3, 0.0, -3.3, -3.3, -3.3];
-        for embedding in [Embedding::Int8, Embedding::Int4] {
-            let packed = pack("t", &values, 3, embedding).unwrap();
+        for embedding in FORMS {
+            let packed = packed(&values, 3, embedding);
             assert_eq!(packed.stands_for, values, "{embedding:?}");
             assert_eq!(packed.error(&values), RowError::default());
         }
     }
 
     #[test]
-    fn the_error_is_at_most_half_a_step() {
+    fn without_moments_an_integer_form_is_at_least_as_close_as_the_nearest_of_the_plain_scale() {
         let row = row();
-        let packed = pack("t", &row, 63, Embedding::Int8).unwrap();
-        assert!(packed.error(&row).max <= f64::from(packed.scales[0]) * 0.5001);
-    }
-
-    #[test]
-    fn a_searched_int4_scale_beats_the_largest_magnitude() {
-        let row = row();
-        let found = pack("t", &row, 63, Embedding::Int4).unwrap().error(&row).rms;
-        let plain = PackedRows {
-            stands_for: row
-                .iter()
-                .map(|value| f32::from(round(*value, magnitude(&row) / 7.0, 7)) * magnitude(&row) / 7.0)
-                .collect(),
-            ..PackedRows::default()
-        };
-        assert!(found < plain.error(&row).rms * 0.99, "{found} {}", plain.error(&row).rms);
+        for (embedding, highest, gain) in [(Embedding::Int8, 127.0, 1.0), (Embedding::Int4, 7.0, 0.95)] {
+            let found = packed(&row, 63, embedding).error(&row).rms;
+            let scale = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs())) / highest;
+            let stands_for = row.iter().map(|value| (value / scale).round() * scale).collect();
+            let plain = PackedRows { stands_for, ..PackedRows::default() }.error(&row).rms;
+            assert!(found <= plain * gain, "{embedding:?}: {found} {plain}");
+        }
     }
 
     #[test]
     fn nibbles_are_low_first_and_rows_start_at_bytes() {
-        let packed = pack("t", &[1.0, -0.5, 0.25, -1.0, 1.0, 1.0], 3, Embedding::Int4).unwrap();
+        let packed = packed(&[1.0, -0.5, 0.25, -1.0, 1.0, 1.0], 3, Embedding::Int4);
         assert_eq!(packed.values.len(), 4);
-        let numbers = quantized(&packed, 3, Embedding::Int4);
+        let numbers = quantized(&packed, 3);
         let back: Vec<f32> =
             numbers.iter().enumerate().map(|(i, n)| f32::from(*n) * packed.scales[i / 3]).collect();
         assert_eq!(back, packed.stands_for);
@@ -265,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_overflow_names_table_and_row() {
-        let error = pack("item", &[1.0, 2.0, 3.0, 7e4], 2, Embedding::F16).unwrap_err();
+        let error = pack("item", &[1.0, 2.0, 3.0, 7e4], 2, Embedding::F16, None).unwrap_err();
         assert!(error.to_string().starts_with("table `item`, row 1: 70000 is beyond f16"), "{error}");
     }
 }

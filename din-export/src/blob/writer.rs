@@ -1,17 +1,21 @@
 //! From trained weights to the bytes of a blob.
 
-use super::calibration::Ranges;
+use super::calibration::{RANDOM_REQUESTS, Ranges, random_requests};
 use super::embedding::{Embedding, Embeddings};
 use super::forward::Network;
-use super::integer::{self, IntegerError};
+use super::integer::{self, IntegerError, IntegerModel};
 use super::layout::Layout;
 use super::options::{ExportOptions, NumericPath};
-use super::rows;
-use crate::schema::TableSpec;
+use super::rows::{self, PackedRows};
+use super::sensitivity::{RowMoments, row_moments};
+use crate::request::Request;
+use crate::schema::Schema;
 use crate::weights::{ModelWeights, WeightsError};
 use din_core::header::{HEADER_LEN, Header};
 use din_core::{LoadError, Model};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Why a model cannot be written as a blob.
 #[derive(Debug, thiserror::Error)]
@@ -50,53 +54,132 @@ pub enum ExportError {
     Invalid(#[from] LoadError),
 }
 
-/// Writes a blob. The same input gives the same bytes, and the bytes load.
-///
-/// # Errors
-/// [`ExportError::Shape`], [`ExportError::TooLarge`]; [`ExportError::Invalid`] for weights that are not finite.
-pub fn write(weights: &ModelWeights, options: &ExportOptions) -> Result<Vec<u8>, ExportError> {
-    weights.check()?;
-    check_tables(weights, &options.embedding)?;
-    let packed = rows::pack_tables(weights, &options.embedding)?;
-    let network = Network::new(weights);
-    let mut layout = Layout::new(weights)?;
-    match options.path {
-        NumericPath::F32 => layout.floats(&network, packed, &options.embedding)?,
-        NumericPath::Integer => {
-            let ranges = Ranges::measure(&network, &options.requests);
-            let model = integer::quantize(&network, &packed, &options.embedding, &ranges)?;
-            layout.integers(&model, packed, &options.embedding)?;
-        }
-    }
-    let bytes = layout.finish(options)?;
-    Model::from_bytes(&bytes)?;
-    Ok(bytes)
+/// A model on its way to blobs: what several of them share is computed once.
+pub struct Writer<'w> {
+    network: Network<'w>,
+    options: &'w ExportOptions,
+    /// The options' requests, or drawn ones; empty until they are needed.
+    requests: Vec<Request>,
+    ranges: Option<Ranges>,
+    moments: Option<Vec<RowMoments>>,
+    packed: BTreeMap<(usize, Embedding), Arc<PackedRows>>,
 }
 
-/// What the form of one table's rows loses.
+/// A blob, and how its tables came to be.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The bytes.
+    pub blob: Vec<u8>,
+    /// One for each table.
+    pub tables: Vec<StoredTable>,
+}
+
+/// How a table is stored, and what that loses.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TableError {
-    /// Of the table.
+pub struct StoredTable {
+    /// Its name.
     pub table: String,
-    /// Of its rows.
+    /// Form of its rows.
     pub embedding: Embedding,
     /// Against the trained rows.
     #[serde(flatten)]
     pub error: rows::RowError,
 }
 
-/// What the forms of the rows lose, for each table.
+/// Writes a blob. The same input gives the same bytes, and the bytes load.
 ///
 /// # Errors
-/// [`ExportError::Overflow`]
-pub fn row_errors(weights: &ModelWeights, embeddings: &Embeddings) -> Result<Vec<TableError>, ExportError> {
-    let tables = weights.schema.tables.iter().zip(&weights.tables);
-    let error = |(spec, values): (&TableSpec, &Vec<f32>)| {
-        let embedding = embeddings.of(&spec.name);
-        let packed = rows::pack(&spec.name, values, spec.dim, embedding)?;
-        Ok(TableError { table: spec.name.clone(), embedding, error: packed.error(values) })
-    };
-    tables.map(error).collect()
+/// As [`Writer::new`] and [`Writer::write`].
+pub fn write(weights: &ModelWeights, options: &ExportOptions) -> Result<Vec<u8>, ExportError> {
+    Ok(Writer::new(weights, options)?.write(options.path, &options.embedding)?.blob)
+}
+
+impl<'w> Writer<'w> {
+    /// Folds a model. Path and row forms of the options are not looked at.
+    ///
+    /// # Errors
+    /// [`ExportError::Shape`]
+    pub fn new(weights: &'w ModelWeights, options: &'w ExportOptions) -> Result<Self, ExportError> {
+        weights.check()?;
+        Ok(Self {
+            network: Network::new(weights),
+            options,
+            requests: Vec::new(),
+            ranges: None,
+            moments: None,
+            packed: BTreeMap::new(),
+        })
+    }
+
+    /// Writes a blob. The same input gives the same bytes, and the bytes load.
+    ///
+    /// # Errors
+    /// [`ExportError::UnknownTable`], [`ExportError::Overflow`], [`ExportError::Integer`], [`ExportError::TooLarge`];
+    /// [`ExportError::Invalid`] for weights that are not finite.
+    pub fn write(&mut self, path: NumericPath, embeddings: &Embeddings) -> Result<Written, ExportError> {
+        let packed = self.rows(embeddings)?;
+        let mut layout = Layout::new(self.network.weights)?;
+        match path {
+            NumericPath::F32 => layout.floats(&self.network, &packed)?,
+            NumericPath::Integer => layout.integers(&self.integers(&packed)?, &packed)?,
+        }
+        let blob = layout.finish(self.options)?;
+        Model::from_bytes(&blob)?;
+        let weights = self.network.weights;
+        let tables = weights.schema.tables.iter().zip(&weights.tables).zip(&packed);
+        let tables = tables.map(|((spec, values), packed)| StoredTable {
+            table: spec.name.clone(),
+            embedding: packed.embedding,
+            error: packed.error(values),
+        });
+        Ok(Written { blob, tables: tables.collect() })
+    }
+
+    /// The packed rows of each table.
+    ///
+    /// # Errors
+    /// [`ExportError::UnknownTable`], [`ExportError::Overflow`].
+    pub fn rows(&mut self, embeddings: &Embeddings) -> Result<Vec<Arc<PackedRows>>, ExportError> {
+        let schema = &self.network.weights.schema;
+        check_tables(schema, embeddings)?;
+        let tables = schema.tables.iter().enumerate();
+        tables.map(|(index, spec)| self.pack(index, embeddings.of(&spec.name))).collect()
+    }
+
+    /// The layers in integers, for tables that are packed so.
+    ///
+    /// # Errors
+    /// As [`integer::quantize`].
+    pub fn integers(&mut self, packed: &[Arc<PackedRows>]) -> Result<IntegerModel, IntegerError> {
+        self.draw_requests();
+        let ranges = self.ranges.get_or_insert_with(|| Ranges::measure(&self.network, &self.requests));
+        integer::quantize(&self.network, packed, ranges)
+    }
+
+    fn pack(&mut self, table: usize, embedding: Embedding) -> Result<Arc<PackedRows>, ExportError> {
+        if let Some(packed) = self.packed.get(&(table, embedding)) {
+            return Ok(Arc::clone(packed));
+        }
+        if matches!(embedding, Embedding::Int8 | Embedding::Int4) && self.moments.is_none() {
+            self.draw_requests();
+            self.moments = Some(row_moments(&self.network, &self.requests));
+        }
+        let weights = self.network.weights;
+        let (spec, values) = (&weights.schema.tables[table], &weights.tables[table]);
+        let moments = self.moments.as_ref().map(|moments| &moments[table]);
+        let packed = Arc::new(rows::pack(&spec.name, values, spec.dim, embedding, moments)?);
+        self.packed.insert((table, embedding), Arc::clone(&packed));
+        Ok(packed)
+    }
+
+    fn draw_requests(&mut self) {
+        if self.requests.is_empty() {
+            self.requests = match self.options.requests.as_slice() {
+                [] => random_requests(self.network.weights, RANDOM_REQUESTS),
+                given => given.to_vec(),
+            };
+        }
+    }
 }
 
 /// Appends a signature over everything before it; `sign` gets those bytes, with the final header, and returns exactly
@@ -124,8 +207,8 @@ pub fn attach_signature(
 }
 
 /// Refuses a form for a table that there is not.
-fn check_tables(weights: &ModelWeights, embeddings: &Embeddings) -> Result<(), ExportError> {
-    let tables: Vec<&str> = weights.schema.tables.iter().map(|spec| spec.name.as_str()).collect();
+fn check_tables(schema: &Schema, embeddings: &Embeddings) -> Result<(), ExportError> {
+    let tables: Vec<&str> = schema.tables.iter().map(|spec| spec.name.as_str()).collect();
     match embeddings.tables.keys().find(|name| !tables.contains(&name.as_str())) {
         Some(name) => Err(ExportError::UnknownTable { name: name.clone(), tables: tables.join(", ") }),
         None => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::{CommandResult, load_model, read};
-use din_export::blob::{self, Embedding, ExportOptions, NumericPath};
+use din_export::blob::{self, Embedding, ExportOptions, NumericPath, Writer};
 use din_export::job::Job;
 use din_export::job::export::ExportConfig;
 use din_export::rank::Request;
@@ -149,10 +149,9 @@ impl BlobArguments {
     }
 
     fn write_one(&self, weights: &ModelWeights, options: &ExportOptions, json: bool) -> CommandResult {
-        let bytes = blob::write(weights, options)?;
-        let inspection = inspect::inspect(&din_core::Model::from_bytes(&bytes)?);
-        let errors = blob::row_errors(weights, &options.embedding)?;
-        output::write(&self.output, &bytes)?;
+        let written = Writer::new(weights, options)?.write(options.path, &options.embedding)?;
+        let inspection = inspect::inspect(&din_core::Model::from_bytes(&written.blob)?);
+        output::write(&self.output, &written.blob)?;
         let mut text = format!(
             "{}: {} bytes, {} bytes of scratch, {} multiply-accumulates a candidate\n",
             self.output.display(),
@@ -160,17 +159,17 @@ impl BlobArguments {
             inspection.scratch_bytes,
             inspection.macs_per_candidate
         );
-        for error in errors.iter().filter(|error| error.error.max > 0.0) {
+        for stored in written.tables.iter().filter(|stored| stored.error.max > 0.0) {
             text += &format!(
                 "table {}: rows as {}, off by {:.2e} at most, {:.2e} root mean square\n",
-                error.table,
-                error.embedding.name(),
-                error.error.max,
-                error.error.rms
+                stored.table,
+                stored.embedding.name(),
+                stored.error.max,
+                stored.error.rms
             );
         }
         let mut value = serde_json::to_value(&inspection)?;
-        value["row_errors"] = serde_json::to_value(&errors)?;
+        value["row_errors"] = serde_json::to_value(&written.tables)?;
         super::print(json, &value, &text)
     }
 }

@@ -62,13 +62,13 @@ fn fraction(largest: f64, reach: f64) -> i32 {
 
 /// Chooses fraction, shift and multipliers of a table.
 #[must_use]
-pub fn table(packed: &PackedRows, dim: usize, embedding: Embedding, reach: f64) -> IntegerTable {
+pub fn table(packed: &PackedRows, dim: usize, reach: f64) -> IntegerTable {
     let largest =
         packed.stands_for.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs())));
     let fraction = fraction(largest, reach);
     let unit = 2.0_f64.powi(fraction);
     let mut table = IntegerTable { fraction: fraction as i8, shift: 0, limit: 1, multipliers: Vec::new() };
-    if matches!(embedding, Embedding::F32 | Embedding::F16) {
+    if matches!(packed.embedding, Embedding::F32 | Embedding::F16) {
         table.limit = limit((largest * unit).round(), reach);
         return table;
     }

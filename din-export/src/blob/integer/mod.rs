@@ -24,13 +24,13 @@ pub use inputs::{FixedField, IntegerTable};
 pub use pooling::Shifts;
 
 use super::calibration::Ranges;
-use super::embedding::Embeddings;
 use super::forward::Network;
 use super::rows::PackedRows;
 use crate::schema::{Field, FieldKind};
 use crate::weights::{AttentionNormalisation, PoolingWeights};
 use dense::{Input, LayerShape, PartShape, Target};
 use din_core::manifest::Activation;
+use std::sync::Arc;
 
 /// Why a model has no integer form.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -84,8 +84,7 @@ pub struct IntegerModel {
 /// Every variant of [`IntegerError`].
 pub fn quantize(
     network: &Network<'_>,
-    packed: &[PackedRows],
-    embeddings: &Embeddings,
+    packed: &[Arc<PackedRows>],
     ranges: &Ranges,
 ) -> Result<IntegerModel, IntegerError> {
     let schema = &network.weights.schema;
@@ -96,7 +95,7 @@ pub fn quantize(
         .enumerate()
         .map(|(index, (spec, packed))| {
             let reach = inputs::reach(schema, |field| field.kind == FieldKind::Categorical { table: index });
-            inputs::table(packed, spec.dim, embeddings.of(&spec.name), reach)
+            inputs::table(packed, spec.dim, reach)
         })
         .collect();
     let behaviours = schema.sequences.iter().flat_map(|sequence| &sequence.fields).map(|field| &field.field);

@@ -9,6 +9,8 @@
 //! Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", ICLR 2023; the
 //! same is Babai's nearest plane algorithm.
 
+use crate::blob::factor::upper_factor;
+
 /// The integers that a weight may become.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grid {
@@ -47,15 +49,7 @@ impl Coupling {
         let damped = |i: usize, j: usize| {
             at(order[i], order[j]) + if i == j { 0.02 * at(order[i], order[i]) + 1e-6 * mean } else { 0.0 }
         };
-        let mut factor = vec![0.0; n * n];
-        for j in (0..n).rev() {
-            for i in (0..=j).rev() {
-                let known: f64 = (j + 1..n).map(|k| factor[i * n + k] * factor[j * n + k]).sum();
-                let rest = damped(i, j) - known;
-                factor[i * n + j] =
-                    if i == j { rest.max(1e-12 * mean).sqrt() } else { rest / factor[j * n + j] };
-            }
-        }
+        let factor = upper_factor(n, damped, 1e-12 * mean);
         Self { order, factor }
     }
 

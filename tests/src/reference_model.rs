@@ -15,6 +15,8 @@ pub struct ReferenceCase {
     pub request: Request,
     /// `prob_f64`, one for each candidate.
     pub scores: Vec<f64>,
+    /// 1 where the candidate was clicked, else 0.
+    pub labels: Vec<f32>,
 }
 
 /// Where the tensors lie.
@@ -43,6 +45,7 @@ pub fn cases() -> Vec<ReferenceCase> {
     let (history_items, history_categories) = (ids("hist_item"), ids("hist_cat"));
     let mask = numbers(&tensor("mask"), f32::from_le_bytes);
     let scores = numbers(&tensor("prob_f64"), f64::from_le_bytes);
+    let labels = numbers(&tensor("label"), f32::from_le_bytes);
     let length = mask.len() / users.len();
 
     let case = |(index, user): (usize, &i32)| {
@@ -58,7 +61,7 @@ pub fn cases() -> Vec<ReferenceCase> {
             histories: vec![real.map(|(behaviour, _)| behaviour).collect()],
             slate: pairs(&items[slate.clone()], &categories[slate.clone()]),
         };
-        ReferenceCase { request, scores: scores[slate].to_vec() }
+        ReferenceCase { request, scores: scores[slate.clone()].to_vec(), labels: labels[slate].to_vec() }
     };
     users.iter().enumerate().map(case).collect()
 }

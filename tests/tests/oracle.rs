@@ -64,6 +64,7 @@ fn scores_and_attention_weights_equal_the_oracle_s() {
 
 #[test]
 fn scores_with_packed_rows_equal_the_oracle_s_on_the_same_rows() {
+    let mut changed = 0;
     for_each_case(|seed, model, request| {
         let embedding = [Embedding::F16, Embedding::Int8, Embedding::Int4][seed as usize % 3].into();
         // One request to calibrate on: what the rows are is not this test's matter.
@@ -71,9 +72,10 @@ fn scores_with_packed_rows_equal_the_oracle_s_on_the_same_rows() {
         let options = ExportOptions { embedding, requests, ..ExportOptions::default() };
         let bytes = blob::write(model, &options).unwrap();
         let rows = stored_rows(model, &Model::from_bytes(&bytes).unwrap());
-        assert_ne!(rows, *model);
+        changed += u64::from(rows != *model);
         assert_close(seed, &bytes, &rows, request);
     });
+    assert!(changed > MODELS * REQUESTS / 2, "only {changed} models have rows that lose anything");
 }
 
 /// Otherwise the comparisons above would say less than they seem to.

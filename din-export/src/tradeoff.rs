@@ -121,7 +121,7 @@ impl Choice {
     /// The form of each table.
     #[must_use]
     pub fn embeddings(&self) -> Embeddings {
-        Embeddings { default: self.embedding, tables: self.tables.clone() }
+        Embeddings { default: self.embedding, tables: self.tables.clone(), widen: false }
     }
 }
 
@@ -237,8 +237,8 @@ fn mixtures(weights: &ModelWeights) -> Vec<Embeddings> {
         return mixtures;
     }
     let named = |embedding: Embedding, default: Embedding, table: &str| Embeddings {
-        default,
         tables: BTreeMap::from([(table.to_owned(), embedding)]),
+        ..Embeddings::exactly(default)
     };
     let others = if tables.len() <= MIXED_TABLES { &tables[..1] } else { &tables[..] };
     for table in others {

@@ -257,7 +257,8 @@ pub fn logits(
 ) -> Vec<Vec<i64>> {
     let options = ExportOptions { requests: calibrate.to_vec(), ..ExportOptions::default() };
     let mut writer = Writer::new(weights, &options).expect("a checked model");
-    let packed = writer.rows(embeddings).expect("rows that fit their form");
+    let chosen = writer.rows(embeddings).expect("rows that fit their form");
+    let packed: Vec<Arc<PackedRows>> = chosen.into_iter().map(|chosen| chosen.rows).collect();
     let model = writer.integers(&packed).expect("the model has an integer form");
     let interpreter = Interpreter { weights, model: &model, packed: &packed };
     requests.iter().map(|request| interpreter.logits(request)).collect()

@@ -55,8 +55,8 @@ fn the_reference_in_integers_is_close_to_its_f64_scores() {
     let truth: Vec<Vec<f64>> = cases.iter().map(|case| case.scores.clone()).collect();
     let requests: Vec<_> = cases.iter().map(|case| case.request.for_export()).collect();
     let mixed = Embeddings {
-        default: Embedding::Int8,
         tables: BTreeMap::from([("category".to_owned(), Embedding::F16)]),
+        ..Embeddings::exactly(Embedding::Int8)
     };
     let choices = [
         (Embedding::F32.into(), 0.004),

@@ -53,16 +53,26 @@ pub struct Embeddings {
     pub default: Embedding,
     /// Of a table by its name.
     pub tables: BTreeMap<String, Embedding>,
+    /// Whether small tables that are not named may be stored wider than `default`, by the rule of
+    /// [`widening`](super::widening).
+    pub widen: bool,
 }
 
+/// One form for all, small tables excepted where that costs accuracy.
 impl From<Embedding> for Embeddings {
     fn from(default: Embedding) -> Self {
-        Self { default, tables: BTreeMap::new() }
+        Self { widen: true, ..Self::exactly(default) }
     }
 }
 
 impl Embeddings {
-    /// Of the table with this name.
+    /// One form for all without exception.
+    #[must_use]
+    pub const fn exactly(default: Embedding) -> Self {
+        Self { default, tables: BTreeMap::new(), widen: false }
+    }
+
+    /// What is asked for the table with this name.
     #[must_use]
     pub fn of(&self, table: &str) -> Embedding {
         self.tables.get(table).copied().unwrap_or(self.default)

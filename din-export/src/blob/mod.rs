@@ -8,6 +8,7 @@
 //! | [`gradient`], [`sensitivity`] | how scores depend on embedding rows: what errors of rows cost |
 //! | [`half`], [`rounding`], [`rows`] | rows packed, and what that loses |
 //! | [`integer`] | the network in integers |
+//! | [`widening`] | small tables that cost accuracy, stored wider |
 //! | [`options`], [`writer`], `layout` | everything laid out |
 
 pub mod calibration;
@@ -23,8 +24,9 @@ pub mod options;
 pub mod rounding;
 pub mod rows;
 pub mod sensitivity;
+pub mod widening;
 pub mod writer;
 
 pub use embedding::{Embedding, Embeddings};
 pub use options::{ExportOptions, NumericPath};
-pub use writer::{ExportError, StoredTable, Writer, Written, attach_signature, write};
+pub use writer::{ChosenRows, ExportError, StoredTable, Writer, Written, attach_signature, write};

@@ -60,38 +60,23 @@ impl RowMoments {
     }
 }
 
-/// For each of some tables in a packed form, the largest change of a score that its errors make, to first order.
+/// The largest change of a score that the errors of one table's packed rows make, to first order.
 #[must_use]
-pub fn largest_changes(
-    network: &Network<'_>,
-    requests: &[Request],
-    packed: &[(usize, &PackedRows)],
-) -> Vec<f64> {
-    let of_chunk = |requests: &[Request]| {
-        let mut largest = vec![0.0_f64; packed.len()];
-        for request in requests {
-            row_gradients(network, request, |gradients| {
-                for (largest, (table, rows)) in largest.iter_mut().zip(packed) {
-                    let own = gradients.range((*table, 0)..(*table + 1, 0));
-                    let change: f64 = own
-                        .map(|((_, row), gradient)| {
-                            let span = row * gradient.len()..(row + 1) * gradient.len();
-                            let trained = &network.weights.tables[*table][span.clone()];
-                            let errors = rows.stands_for[span].iter().zip(trained);
-                            let errors = errors.map(|(a, b)| f64::from(*a) - f64::from(*b));
-                            gradient.iter().zip(errors).map(|(g, e)| g * e).sum::<f64>()
-                        })
-                        .sum();
-                    *largest = largest.max(change.abs());
-                }
-            });
-        }
+pub fn largest_change(network: &Network<'_>, requests: &[Request], table: usize, packed: &PackedRows) -> f64 {
+    let trained = &network.weights.tables[table];
+    let change_by_row = |row: usize, gradient: &[f64]| -> f64 {
+        let span = row * gradient.len()..(row + 1) * gradient.len();
+        let errors = packed.stands_for[span.clone()].iter().zip(&trained[span]);
+        gradient.iter().zip(errors).map(|(g, (stored, trained))| g * f64::from(stored - trained)).sum()
+    };
+    let of_request = |request: &Request| {
+        let mut largest = 0.0_f64;
+        row_gradients(network, request, |gradients| {
+            let own = gradients.range((table, 0)..(table + 1, 0));
+            let change: f64 = own.map(|((_, row), gradient)| change_by_row(*row, gradient)).sum();
+            largest = largest.max(change.abs());
+        });
         largest
     };
-    let chunks: Vec<Vec<f64>> = requests.par_chunks(CHUNK).map(of_chunk).collect();
-    let mut largest = vec![0.0_f64; packed.len()];
-    for chunk in chunks {
-        largest.iter_mut().zip(chunk).for_each(|(largest, own)| *largest = largest.max(own));
-    }
-    largest
+    requests.par_iter().map(of_request).reduce(|| 0.0, f64::max)
 }

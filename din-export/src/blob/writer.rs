@@ -7,7 +7,8 @@ use super::integer::{self, IntegerError, IntegerModel};
 use super::layout::Layout;
 use super::options::{ExportOptions, NumericPath};
 use super::rows::{self, PackedRows};
-use super::sensitivity::{RowMoments, row_moments};
+use super::sensitivity::{RowMoments, largest_change, row_moments};
+use super::widening::{LARGEST_CHANGE, Widened, forms, small_tables};
 use crate::request::Request;
 use crate::schema::Schema;
 use crate::weights::{ModelWeights, WeightsError};
@@ -63,6 +64,8 @@ pub struct Writer<'w> {
     ranges: Option<Ranges>,
     moments: Option<Vec<RowMoments>>,
     packed: BTreeMap<(usize, Embedding), Arc<PackedRows>>,
+    /// Largest changes of scores by packed tables.
+    changes: BTreeMap<(usize, Embedding), f64>,
 }
 
 /// A blob, and how its tables came to be.
@@ -74,6 +77,15 @@ pub struct Written {
     pub tables: Vec<StoredTable>,
 }
 
+/// The rows of a table as the blob will have them.
+#[derive(Clone, Debug)]
+pub struct ChosenRows {
+    /// Packed.
+    pub rows: Arc<PackedRows>,
+    /// Where their form is wider than what was asked.
+    pub widened: Option<Widened>,
+}
+
 /// How a table is stored, and what that loses.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StoredTable {
@@ -81,6 +93,9 @@ pub struct StoredTable {
     pub table: String,
     /// Form of its rows.
     pub embedding: Embedding,
+    /// Where that is wider than what was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub widened: Option<Widened>,
     /// Against the trained rows.
     #[serde(flatten)]
     pub error: rows::RowError,
@@ -108,6 +123,7 @@ impl<'w> Writer<'w> {
             ranges: None,
             moments: None,
             packed: BTreeMap::new(),
+            changes: BTreeMap::new(),
         })
     }
 
@@ -117,7 +133,8 @@ impl<'w> Writer<'w> {
     /// [`ExportError::UnknownTable`], [`ExportError::Overflow`], [`ExportError::Integer`], [`ExportError::TooLarge`];
     /// [`ExportError::Invalid`] for weights that are not finite.
     pub fn write(&mut self, path: NumericPath, embeddings: &Embeddings) -> Result<Written, ExportError> {
-        let packed = self.rows(embeddings)?;
+        let chosen = self.rows(embeddings)?;
+        let packed: Vec<Arc<PackedRows>> = chosen.iter().map(|chosen| Arc::clone(&chosen.rows)).collect();
         let mut layout = Layout::new(self.network.weights)?;
         match path {
             NumericPath::F32 => layout.floats(&self.network, &packed)?,
@@ -126,11 +143,12 @@ impl<'w> Writer<'w> {
         let blob = layout.finish(self.options)?;
         Model::from_bytes(&blob)?;
         let weights = self.network.weights;
-        let tables = weights.schema.tables.iter().zip(&weights.tables).zip(&packed);
-        let tables = tables.map(|((spec, values), packed)| StoredTable {
+        let tables = weights.schema.tables.iter().zip(&weights.tables).zip(&chosen);
+        let tables = tables.map(|((spec, values), ChosenRows { rows, widened })| StoredTable {
             table: spec.name.clone(),
-            embedding: packed.embedding,
-            error: packed.error(values),
+            embedding: rows.embedding,
+            widened: *widened,
+            error: rows.error(values),
         });
         Ok(Written { blob, tables: tables.collect() })
     }
@@ -139,11 +157,44 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// [`ExportError::UnknownTable`], [`ExportError::Overflow`].
-    pub fn rows(&mut self, embeddings: &Embeddings) -> Result<Vec<Arc<PackedRows>>, ExportError> {
+    pub fn rows(&mut self, embeddings: &Embeddings) -> Result<Vec<ChosenRows>, ExportError> {
         let schema = &self.network.weights.schema;
         check_tables(schema, embeddings)?;
-        let tables = schema.tables.iter().enumerate();
-        tables.map(|(index, spec)| self.pack(index, embeddings.of(&spec.name))).collect()
+        let mut chosen = Vec::new();
+        for (index, spec) in schema.tables.iter().enumerate() {
+            let rows = self.pack(index, embeddings.of(&spec.name))?;
+            chosen.push(ChosenRows { rows, widened: None });
+        }
+        if embeddings.widen {
+            for table in small_tables(schema) {
+                if !embeddings.tables.contains_key(&schema.tables[table].name) {
+                    chosen[table] = self.widen(table, embeddings.default)?;
+                }
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// A small table in the narrowest form that costs little.
+    fn widen(&mut self, table: usize, asked: Embedding) -> Result<ChosenRows, ExportError> {
+        let forms = forms(asked);
+        let mut widened = None;
+        for &embedding in forms {
+            let rows = self.pack(table, embedding)?;
+            if forms.last() == Some(&embedding) {
+                return Ok(ChosenRows { rows, widened });
+            }
+            let change = match self.changes.get(&(table, embedding)) {
+                Some(change) => *change,
+                None => largest_change(&self.network, &self.requests, table, &rows),
+            };
+            self.changes.insert((table, embedding), change);
+            if change <= LARGEST_CHANGE {
+                return Ok(ChosenRows { rows, widened });
+            }
+            widened.get_or_insert(Widened { asked, change });
+        }
+        unreachable!("every form has a last one")
     }
 
     /// The layers in integers, for tables that are packed so.

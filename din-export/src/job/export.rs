@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 pub struct ExportConfig {
     /// Arithmetic of the blob: `f32` or `integer`.
     pub path: NumericPath,
-    /// How embedding rows are stored: `f32`, `f16`, `int8` or `int4`.
+    /// How embedding rows are stored: `f32`, `f16`, `int8` or `int4`. With `int8` and `int4` a small table whose rounding
+    /// would cost accuracy is stored wider: see [`widening`](crate::blob::widening).
     pub embedding: Embedding,
     /// The model's version, which a device compares with the one that it has: raise it for every release.
     pub version: u64,
-    /// `[export.tables]`: another form for a table, by its name.
+    /// `[export.tables]`: the form of a table by its name, kept whatever it costs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<String, Embedding>,
 }
@@ -26,10 +27,10 @@ impl Default for ExportConfig {
 }
 
 impl ExportConfig {
-    /// The form of each table.
+    /// What is asked for each table.
     #[must_use]
     pub fn embeddings(&self) -> Embeddings {
-        Embeddings { default: self.embedding, tables: self.tables.clone() }
+        Embeddings { tables: self.tables.clone(), ..self.embedding.into() }
     }
 
     /// What the writer is told; calibration is the caller's to add.

@@ -3,7 +3,7 @@
 //! Every combination is written as a blob and scored by din-core on a job's validation split; the figures are of what
 //! would ship.
 
-use crate::blob::{self, Embedding, Embeddings, ExportError, ExportOptions, NumericPath, Writer};
+use crate::blob::{self, Embedding, Embeddings, ExportError, ExportOptions, NumericPath, Writer, Written};
 use crate::data::dataset::Dataset;
 use crate::evaluation::{EvaluationError, RawSamples, evaluate};
 use crate::inspect::inspect;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Training samples that calibrate the integer path.
+/// Training samples that calibrate the integer path and the rounding of rows.
 pub const CALIBRATION_SAMPLES: usize = 512;
 
 /// Up to so many tables every mixture of forms is tried, else each form for all tables and each table on its own in
@@ -158,8 +158,8 @@ pub fn search(
         return Err(TradeoffError::NoSamples);
     }
     let mut writer = Writer::new(weights, options)?;
-    let reference_blob = writer.write(NumericPath::F32, &Embedding::F32.into())?.blob;
-    let reference_scores = evaluate(&reference_blob, dataset, &dataset.valid)?.scores;
+    let reference_blob = writer.write(NumericPath::F32, &Embedding::F32.into())?;
+    let reference_scores = evaluate(&reference_blob.blob, dataset, &dataset.valid)?.scores;
     let pairs = Pairs::of(dataset, &reference_scores);
     let measure = |blob: &[u8]| -> Result<Figures, TradeoffError> {
         let evaluation = evaluate(blob, dataset, &dataset.valid)?;
@@ -175,14 +175,14 @@ pub fn search(
             flipped: pairs.flipped(&evaluation.scores),
         })
     };
-    let mut reference = choice(NumericPath::F32, &Embedding::F32.into(), &reference_blob)?;
-    reference.figures = Some(measure(&reference_blob)?);
+    let mut reference = choice(NumericPath::F32, Embedding::F32, &reference_blob)?;
+    reference.figures = Some(measure(&reference_blob.blob)?);
 
-    let mut choices = Vec::new();
+    let mut choices: Vec<Choice> = Vec::new();
     for path in NumericPath::ALL {
         for embedding in mixtures(weights) {
-            let blob = match writer.write(path, &embedding) {
-                Ok(written) => written.blob,
+            let written = match writer.write(path, &embedding) {
+                Ok(written) => written,
                 // f16 too narrow, or integers: the others may do.
                 Err(error @ (ExportError::Overflow(_) | ExportError::Integer(_))) => {
                     on_progress(&format!("{} with {} rows: {error}", path.name(), embedding.describe()));
@@ -190,10 +190,14 @@ pub fn search(
                 }
                 Err(error) => return Err(error.into()),
             };
-            let mut choice = choice(path, &embedding, &blob)?;
-            if blob.len() <= budget {
+            let mut choice = choice(path, embedding.default, &written)?;
+            // What the rule for small tables chooses may be a mixture like another.
+            if choices.iter().any(|other| (other.path, other.embeddings()) == (path, choice.embeddings())) {
+                continue;
+            }
+            if written.blob.len() <= budget {
                 on_progress(&format!("measuring {}", choice.describe()));
-                choice.figures = Some(measure(&blob)?);
+                choice.figures = Some(measure(&written.blob)?);
             }
             choices.push(choice);
         }
@@ -217,13 +221,14 @@ pub fn search(
     Ok(Tradeoff { budget, reference, choices, chosen, blob })
 }
 
-fn choice(path: NumericPath, embedding: &Embeddings, blob: &[u8]) -> Result<Choice, TradeoffError> {
-    let model = Model::from_bytes(blob).map_err(EvaluationError::from)?;
+fn choice(path: NumericPath, embedding: Embedding, written: &Written) -> Result<Choice, TradeoffError> {
+    let model = Model::from_bytes(&written.blob).map_err(EvaluationError::from)?;
+    let others = written.tables.iter().filter(|stored| stored.embedding != embedding);
     Ok(Choice {
         path,
-        embedding: embedding.default,
-        tables: embedding.tables.clone(),
-        bytes: blob.len(),
+        embedding,
+        tables: others.map(|stored| (stored.table.clone(), stored.embedding)).collect(),
+        bytes: written.blob.len(),
         scratch_bytes: inspect(&model).scratch_bytes,
         figures: None,
     })
@@ -232,7 +237,8 @@ fn choice(path: NumericPath, embedding: &Embeddings, blob: &[u8]) -> Result<Choi
 /// The row forms to try.
 fn mixtures(weights: &ModelWeights) -> Vec<Embeddings> {
     let tables: Vec<&str> = weights.schema.tables.iter().map(|spec| spec.name.as_str()).collect();
-    let mut mixtures: Vec<Embeddings> = Embedding::ALL.into_iter().map(Embeddings::from).collect();
+    let mut mixtures: Vec<Embeddings> = Embedding::ALL.into_iter().map(Embeddings::exactly).collect();
+    mixtures.extend([Embedding::Int8, Embedding::Int4].map(Embeddings::from));
     if tables.len() < 2 {
         return mixtures;
     }

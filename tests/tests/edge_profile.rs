@@ -6,7 +6,7 @@
 //! `cargo test -p din-tests --test edge_profile -- --nocapture` prints the table of figures.
 
 use din_core::{IntegerRanker, Model};
-use din_export::blob::{self, Embedding, Embeddings, ExportOptions, NumericPath};
+use din_export::blob::{Embedding, Embeddings, ExportOptions, NumericPath, StoredTable, Writer};
 use din_export::import;
 use din_export::metrics::auc;
 use din_tests::reference_model::{ReferenceCase, SLATE, cases, description};
@@ -69,18 +69,20 @@ fn compare(scores: impl Fn(&ReferenceCase) -> Vec<Scored>) -> Difference {
 /// Writes the reference as a blob, scores the cases with it, and prints a line of the table.
 fn compare_blob(path: NumericPath, embedding: impl Into<Embeddings>) -> Difference {
     let weights = import::load(&description()).unwrap();
-    let options = ExportOptions { path, embedding: embedding.into(), ..ExportOptions::default() };
-    let bytes = blob::write(&weights, &options).unwrap();
-    let model = Model::from_bytes(&bytes).unwrap();
+    let options = ExportOptions { embedding: embedding.into(), ..ExportOptions::default() };
+    let written = Writer::new(&weights, &options).unwrap().write(path, &options.embedding).unwrap();
+    let model = Model::from_bytes(&written.blob).unwrap();
     let difference = compare(|case| match path {
         NumericPath::F32 => floats(case, &model),
         NumericPath::Integer => integers(case, &model),
     });
+    let form = |stored: &StoredTable| format!("{} {}", stored.table, stored.embedding.name());
+    let forms: Vec<String> = written.tables.iter().map(form).collect();
     println!(
-        "{:<7} {:<22} {:>7} bytes: off by {:.2e} at most, {:.2e} on average; pairs flipped {:>3} of {} ({:.3} %); AUC {:+.6}",
+        "{:<7} {:<34} {:>7} bytes: off by {:.2e} at most, {:.2e} on average; pairs flipped {:>3} of {} ({:.3} %); AUC {:+.6}",
         path.name(),
-        options.embedding.describe(),
-        bytes.len(),
+        forms.join(", "),
+        written.blob.len(),
         difference.largest,
         difference.mean,
         difference.flipped,
@@ -148,6 +150,16 @@ fn the_integer_path_stays_near_the_reference_scores() {
         assert!(difference.largest <= tolerance::REFERENCE_INTEGER, "{embedding:?}: {difference:?}");
         assert!(difference.flipped_share() <= tolerance::REFERENCE_FLIPPED, "{embedding:?}: {difference:?}");
         assert!(difference.auc.abs() <= tolerance::REFERENCE_AUC, "{embedding:?}: {difference:?}");
+    }
+}
+
+/// The category table, 64 rows of which a history repeats a few, is what costs most.
+#[test]
+fn int8_and_int4_in_every_table_cost_several_times_as_much() {
+    for embedding in [Embedding::Int8, Embedding::Int4] {
+        let every_table = compare_blob(NumericPath::F32, Embeddings::exactly(embedding));
+        let widened = compare_blob(NumericPath::F32, embedding);
+        assert!(every_table.largest > 4.0 * widened.largest, "{embedding:?}: {every_table:?} {widened:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the writer is free to choose.
 
-use super::embedding::Embeddings;
+use super::embedding::{Embedding, Embeddings};
 use crate::request::Request;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -46,11 +46,21 @@ pub struct ExportOptions {
     pub path: NumericPath,
     /// Form of the embedding rows.
     pub embedding: Embeddings,
-    /// What the integer path is calibrated on; none stands for
+    /// What the integer path and int8 and int4 rows are calibrated on; none stands for
     /// [`random_requests`](super::calibration::random_requests), the weaker choice.
     pub requests: Vec<Request>,
     /// Of which this blob is a version; 0 takes the hash of the model's name.
     pub model_id: u64,
     /// Only ever raised.
     pub model_version: u64,
+}
+
+impl ExportOptions {
+    /// Whether anything is rounded to integers, so that requests to calibrate on make the blob better.
+    #[must_use]
+    pub fn calibrates(&self) -> bool {
+        let mut forms = self.embedding.tables.values().chain([&self.embedding.default]);
+        self.path == NumericPath::Integer
+            || forms.any(|form| matches!(form, Embedding::Int8 | Embedding::Int4))
+    }
 }

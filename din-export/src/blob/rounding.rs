@@ -7,7 +7,8 @@
 //!
 //! # Source
 //! Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", ICLR 2023; the
-//! descent afterwards as in Nair et al., "CDQuant", 2024.
+//! descent afterwards as in Nair and Suggala, "Accurate Post-training Quantization of Large Pre-trained Models using
+//! Greedy Coordinate Descent", 2024.
 
 use super::factor::upper_factor;
 use super::sensitivity::RowMoments;

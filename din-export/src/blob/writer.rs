@@ -180,7 +180,13 @@ impl<'w> Writer<'w> {
         let forms = forms(asked);
         let mut widened = None;
         for &embedding in forms {
-            let rows = self.pack(table, embedding)?;
+            let rows = match self.pack(table, embedding) {
+                // Numbers beyond f16 are kept as asked.
+                Err(ExportError::Overflow(_)) if embedding != asked => {
+                    return Ok(ChosenRows { rows: self.pack(table, asked)?, widened: None });
+                }
+                rows => rows?,
+            };
             if forms.last() == Some(&embedding) {
                 return Ok(ChosenRows { rows, widened });
             }

@@ -2,7 +2,8 @@
 
 use super::progress::Progress;
 use super::{CommandResult, load_model, read};
-use din_export::blob::{self, Embedding, ExportOptions, NumericPath, Writer};
+use din_export::blob::widening::Widened;
+use din_export::blob::{self, Embedding, ExportOptions, NumericPath, StoredTable, Writer};
 use din_export::job::Job;
 use din_export::job::export::ExportConfig;
 use din_export::rank::Request;
@@ -29,20 +30,21 @@ pub struct BlobArguments {
     /// Arithmetic of the blob: f32 or integer [default: what the model's [export] says]
     #[arg(long, value_name = "PATH")]
     path: Option<NumericPath>,
-    /// Form of the embedding rows: f32, f16, int8 or int4, or TABLE=FORM for one table; may be repeated
+    /// Form of the embedding rows: f32, f16, int8 or int4, or TABLE=FORM for one table; may be repeated. A small table
+    /// whose rounding would cost accuracy is stored wider, unless TABLE=FORM asks for it
     /// [default: what the model's [export] says]
     #[arg(long, value_name = "FORM")]
     embedding: Vec<EmbeddingChoice>,
     /// Version of the model, which a device compares with the one it has [default: what the model's [export] says]
     #[arg(long)]
     model_version: Option<u64>,
-    /// Calibrate the integer path on the training split of a job
+    /// Calibrate the integer path, and int8 and int4 rows, on the training split of a job
     #[arg(long, value_name = "JOB")]
     calibrate: Option<PathBuf>,
     /// Folder of the job's data files [default: what the job says]
     #[arg(long, value_name = "DIR", requires = "calibrate")]
     data: Option<PathBuf>,
-    /// Calibrate the integer path on requests, JSON lines as `rank` takes them
+    /// Calibrate on requests, JSON lines as `rank` takes them
     #[arg(long, value_name = "FILE", conflicts_with = "calibrate")]
     requests: Option<PathBuf>,
     /// Try every path and form, and write the most accurate blob of at most so many bytes: 262144, 256KiB, 1MB
@@ -116,7 +118,7 @@ impl BlobArguments {
     pub fn write(&self, weights: &ModelWeights, own: ExportConfig, json: bool) -> CommandResult {
         let mut options = self.config(own).options();
         let dataset = match &self.calibrate {
-            Some(job) if self.budget.is_some() || options.path == NumericPath::Integer => {
+            Some(job) if self.budget.is_some() || options.calibrates() => {
                 let progress = Progress::new();
                 let job = Job::load(job)?;
                 Some(data::load(&job, self.data.as_deref(), &mut |step| progress.begin(&step.to_string()))?)
@@ -127,9 +129,9 @@ impl BlobArguments {
             options.requests = tradeoff::calibration_requests(weights, dataset, &dataset.train)?;
         } else if let Some(file) = &self.requests {
             options.requests = requests(file, weights)?;
-        } else if options.path == NumericPath::Integer {
+        } else if options.calibrates() {
             eprintln!(
-                "calibrating on random requests; --calibrate JOB or --requests FILE gives the ranges that occur"
+                "calibrating on random requests; --calibrate JOB or --requests FILE gives those that occur"
             );
         }
         if let (Some(budget), Some(dataset)) = (self.budget, &dataset) {
@@ -159,13 +161,22 @@ impl BlobArguments {
             inspection.scratch_bytes,
             inspection.macs_per_candidate
         );
-        for stored in written.tables.iter().filter(|stored| stored.error.max > 0.0) {
+        for StoredTable { table, embedding, widened, error } in &written.tables {
+            if let Some(Widened { asked, change }) = widened {
+                let (stored, asked) = (embedding.name(), asked.name());
+                text += &format!(
+                    "table {table}: {stored} instead of {asked}, which would change a score by {change:.1e}; \
+                     --embedding {table}={asked} keeps {asked}\n"
+                );
+            }
+            if error.max == 0.0 {
+                continue;
+            }
             text += &format!(
-                "table {}: rows as {}, off by {:.2e} at most, {:.2e} root mean square\n",
-                stored.table,
-                stored.embedding.name(),
-                stored.error.max,
-                stored.error.rms
+                "table {table}: rows as {}, off by {:.2e} at most, {:.2e} root mean square\n",
+                embedding.name(),
+                error.max,
+                error.rms
             );
         }
         let mut value = serde_json::to_value(&inspection)?;

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::{CommandResult, JobArguments, load_job};
-use din_export::blob::{self, NumericPath};
+use din_export::blob;
 
 use din_export::evaluation::{Evaluation, evaluate};
 use din_export::training::{EpochReport, Event, train};
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let mut weights = trained.weights;
     weights.name.clone_from(&job.name);
     let mut options = job.export.options();
-    if options.path == NumericPath::Integer {
+    if options.calibrates() {
         options.requests = tradeoff::calibration_requests(&weights, &dataset, &dataset.train)?;
     }
     let bytes = blob::write(&weights, &options)?;

@@ -218,21 +218,27 @@ pub(crate) fn embed_candidate<N: Input>(
     Ok(N::bias(model.section(record.values), row.unwrap_or_default()))
 }
 
-/// The candidate's parts that a sequence's paired fields are compared with: `[P]`.
-pub(crate) fn gather_query<N: Copy>(
+/// The candidates' parts that a sequence's paired fields are compared with: `[N, C] -> [N, P]`.
+pub(crate) fn gather_queries<N: Copy>(
     model: &Model<'_>,
     sequence: &Sequence<'_>,
-    vector: &[N],
-    mut query: &mut [N],
+    vectors: &[N],
+    width: usize,
+    queries: &mut [N],
 ) {
     let (first, _) = model.field_range(Group::Candidate);
     let paired =
         model.field_records(sequence.first_field, sequence.fields).take_while(|field| field.pair != NONE);
+    let mut to = 0_usize;
     for field in paired {
         let before = model.field_records(first, field.pair.into());
-        let start = before.fold(0_usize, |sum, field| sum.saturating_add(model.width(&field)));
-        let (part, rest) = query.split_at_mut_checked(model.width(&field)).unwrap_or_default();
-        copy(vector.iter().skip(start).copied(), part);
-        query = rest;
+        let from = before.fold(0_usize, |sum, field| sum.saturating_add(model.width(&field)));
+        let len = model.width(&field);
+        let rows = queries.chunks_exact_mut(sequence.paired_width.max(1));
+        for (query, vector) in rows.zip(vectors.chunks_exact(width.max(1))) {
+            let query = query.get_mut(to..to.saturating_add(len)).unwrap_or_default();
+            copy(vector.iter().skip(from).copied(), query);
+        }
+        to = to.saturating_add(len);
     }
 }

@@ -90,6 +90,7 @@ mod ranker;
 mod records;
 mod scratch;
 mod sizes;
+mod slate;
 mod table;
 mod validate;
 mod value;

@@ -2,7 +2,7 @@
 
 use crate::error::ScoreError;
 use crate::history::Behaviours;
-use crate::inputs::{check_count, embed, embed_candidate, embed_key, for_each_behaviour, gather_query};
+use crate::inputs::{check_count, embed, embed_candidate, embed_key, for_each_behaviour, gather_queries};
 use crate::kernels::{Finish, Kernel, Start, add_scaled, as_weights, copy, multiply};
 use crate::layer::forward;
 use crate::manifest::{MAX_SEQUENCES, Pooling};
@@ -11,6 +11,7 @@ use crate::model::{Group, Model, Sequence};
 use crate::pooling;
 use crate::scratch::Scratch;
 use crate::sizes::{Blocking, kept_for_sequence};
+use crate::slate::{candidates_of, for_each_block, keep_best};
 use crate::value::Value;
 
 /// What a request says about the user.
@@ -225,10 +226,7 @@ impl<'m, 's> Ranker<'m, 's> {
         for (sequence, length) in model.sequences().zip(lengths) {
             let (width, paired) = (sequence.key_width, sequence.paired_width);
             let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-            let vectors = vectors.chunks_exact(sizes.candidate.max(1));
-            for (query, vector) in queries.chunks_exact_mut(paired.max(1)).zip(vectors) {
-                gather_query(model, &sequence, vector, query);
-            }
+            gather_queries(model, &sequence, vectors, sizes.candidate, queries);
             let interests = interests.get_mut(..n.wrapping_mul(width)).unwrap_or_default();
             match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
@@ -279,17 +277,9 @@ impl<'m, 's> Ranker<'m, 's> {
     /// # Errors
     /// As [`score`](Self::score); [`ScoreError::OutputTooSmall`] with room for fewer than N scores.
     pub fn score_slate(&mut self, slate: &[Value], scores: &mut [f32]) -> Result<(), ScoreError> {
-        let (_, fields) = self.model.field_range(Group::Candidate);
-        let candidates = slate.len() / fields.max(1);
-        if candidates.saturating_mul(fields) != slate.len() {
-            let group = Group::Candidate.name();
-            return Err(ScoreError::FieldCount { group, needed: fields, found: slate.len() });
-        }
-        if scores.len() < candidates {
-            return Err(ScoreError::OutputTooSmall { needed: candidates, found: scores.len() });
-        }
+        let candidates = candidates_of(self.model, slate, scores.len())?;
         let mut scores = scores.iter_mut();
-        self.for_each_logit(slate.chunks_exact(fields.max(1)), |_, logit| {
+        self.for_each_logit(candidates, |_, logit| {
             if let Some(score) = scores.next() {
                 *score = sigmoid(logit);
             }
@@ -302,21 +292,12 @@ impl<'m, 's> Ranker<'m, 's> {
         slate: impl IntoIterator<Item = &'c [Value]>,
         mut visit: impl FnMut(usize, f32),
     ) -> Result<(), ScoreError> {
-        let mut slate = slate.into_iter();
-        let mut index = 0_usize;
-        loop {
-            let block: heapless::Vec<&[Value], { Blocking::NATIVE.candidates() }> =
-                slate.by_ref().take(Blocking::NATIVE.candidates()).collect();
-            if block.is_empty() {
-                return Ok(());
-            }
+        for_each_block(slate, |first, block| {
             let mut logits = [0.0; Blocking::NATIVE.candidates()];
-            self.logits(&block, &mut logits)?;
-            for (logit, _) in logits.into_iter().zip(&block) {
-                visit(index, logit);
-                index = index.saturating_add(1);
-            }
-        }
+            self.logits(block, &mut logits)?;
+            logits.into_iter().take(block.len()).zip(first..).for_each(|(logit, index)| visit(index, logit));
+            Ok(())
+        })
     }
 
     /// The best `K` of a slate, best first; of equal logits the earlier candidate. `top` is cleared first.
@@ -339,12 +320,7 @@ impl<'m, 's> Ranker<'m, 's> {
     ) -> Result<(), ScoreError> {
         top.clear();
         self.for_each_logit(slate, |index, logit| {
-            let place = top.iter().position(|ranked| ranked.logit < logit).unwrap_or(top.len());
-            if top.is_full() && place < top.len() {
-                top.pop();
-            }
-            // Full, and no better than the last: the insertion is refused, as it should be.
-            let _ = top.insert(place, Ranked { index, logit, score: sigmoid(logit) });
+            keep_best(top, Ranked { index, logit, score: sigmoid(logit) }, |kept| kept.logit < logit);
         })
     }
 

@@ -24,6 +24,11 @@ impl Blocking {
         self.candidates
     }
 
+    /// Candidates whose own matrices are made in one pass over the weights.
+    pub(crate) const fn candidates_of_a_pass(self) -> usize {
+        if self.candidates > 1 { 2 } else { 1 }
+    }
+
     /// Runs of scratch memory begin at multiples of so many numbers: of a cache line where there are caches, so that no
     /// vector lies across two.
     pub(crate) const fn alignment(self) -> usize {

@@ -66,7 +66,7 @@ impl IntegerKernel {
         }
     }
 
-    /// `t += rshift(x W, s1) m`: `[D] x [D, H] -> [H]`.
+    /// `t += rshift(x W, s1) m`: `[N, D] x [D, H] -> [N, H]`.
     pub(crate) fn add(self, part: &Part<'_>, x: &[i16], t: &mut [i32]) {
         match self {
             Self::Portable => portable::add(part, x, t),
@@ -84,20 +84,20 @@ impl IntegerKernel {
         }
     }
 
-    /// Columns `start .. start + columns` of the query's own matrix `sat16(base + rshift(W8 q, 8))`:
-    /// `panel: [ceil(D / 2), columns, 2]`.
+    /// Columns `start .. start + columns` of each query's own matrix `sat16(base + rshift(W8 q, 8))`:
+    /// `[N, P] -> [N, ceil(D / 2), columns, 2]`.
     pub(crate) fn combine(
         self,
         part: &Part<'_>,
-        query: &[i16],
+        queries: &[i16],
         start: usize,
         columns: usize,
-        panel: &mut [i16],
+        panels: &mut [i16],
     ) {
         match self {
-            Self::Portable => portable::combine(part, query, start, columns, panel),
+            Self::Portable => portable::combine(part, queries, start, columns, panels),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::combine(part, query, start, columns, panel),
+            Self::Avx2(_) => x86_64::combine(part, queries, start, columns, panels),
         }
     }
 

@@ -56,12 +56,12 @@ fn every_kernel_multiplies_by_quads_as_defined() {
                 assert!(out[..outputs].iter().copied().eq(expected), "{kernel:?} {rows} {inputs} {outputs}");
                 assert_eq!(out[outputs..], [7; 3], "{kernel:?} wrote beside [{rows}, {outputs}]");
             }
-            let mut t = start.to_vec();
-            kernel.add(&part, &x[..inputs], &mut t);
-            assert!(
-                t.into_iter().eq((0..outputs).map(|o| at(&x[..inputs], o))),
-                "{kernel:?} {inputs} {outputs}"
-            );
+            let mut t = start.repeat(rows);
+            kernel.add(&part, &x, &mut t);
+            for (x, t) in x.chunks(inputs).zip(t.chunks(outputs)) {
+                let expected = (0..outputs).map(|o| at(x, o));
+                assert!(t.iter().copied().eq(expected), "{kernel:?} {rows} {inputs} {outputs}");
+            }
         }
     }
 }
@@ -94,10 +94,10 @@ fn every_kernel_multiplies_by_the_querys_own_matrix_as_defined() {
         let multipliers = as_bytes(&numbers(outputs, 5, 900));
         let part =
             Part { inputs, outputs, weight: &weight, base: &base, multipliers: &multipliers, shift: 10 };
-        let (rows, query) = (7, numbers(paired, 7, 4096));
+        let (rows, queries) = (7, numbers(3 * paired, 7, 4096));
         let keys = numbers(rows * inputs, 6, 4096);
-        let effective = |d: usize, o: usize| {
-            let q = query.get(d).map_or(0, |q| i64::from(*q));
+        let effective = |query: usize, d: usize, o: usize| {
+            let q = if d < paired { i64::from(queries[query * paired + d]) } else { 0 };
             i64::from(part.base_at(d, o)) + ((i64::from(part.weight_at(d, o)) * q + 128) >> 8)
         };
         for (kernel, widest) in IntegerKernel::all().flat_map(|kernel| [1, 4, 8, 20, 99].map(|w| (kernel, w)))
@@ -105,26 +105,32 @@ fn every_kernel_multiplies_by_the_querys_own_matrix_as_defined() {
             let mut start = 0;
             while start < outputs {
                 let columns = widest.min(outputs - start);
-                let mut panel = vec![99; usize::next_multiple_of(inputs, 2) * columns];
-                kernel.combine(&part, &query, start, columns, &mut panel);
-                let (finish, from) = (Finish { shift: 2, sigmoid: false }, vec![5; columns]);
-                let product = Product {
-                    weights: Weights::Panel(&panel),
-                    inputs,
-                    columns,
-                    shift: part.shift,
-                    multipliers: &multipliers[start * 2..],
-                    start: &from,
-                    finish,
-                };
-                let mut out = vec![0; rows * outputs];
-                kernel.product(&product, &keys, &mut out[start..], outputs);
-                for (key, out) in keys.chunks(inputs).zip(out.chunks(outputs)) {
-                    let at = |o| total_of(&part, |d| effective(d, o), key, o, 5);
-                    let expected = (start..start + columns).map(|o| finished(finish, at(o)));
-                    let found = out[start..start + columns].iter().copied();
-                    assert!(found.eq(expected), "{kernel:?} {inputs} {paired} {outputs} {columns} {start}");
-                    assert_eq!(total(&product, key), at(start));
+                let len = usize::next_multiple_of(inputs, 2) * columns;
+                let mut panels = vec![99; 3 * len];
+                kernel.combine(&part, &queries, start, columns, &mut panels);
+                for (query, panel) in panels.chunks(len).enumerate() {
+                    let from = vec![5; columns];
+                    let product = Product {
+                        weights: Weights::Panel(panel),
+                        inputs,
+                        columns,
+                        shift: part.shift,
+                        multipliers: &multipliers[start * 2..],
+                        start: &from,
+                        finish: Finish { shift: 2, sigmoid: false },
+                    };
+                    let mut out = vec![0; rows * outputs];
+                    kernel.product(&product, &keys, &mut out[start..], outputs);
+                    for (key, out) in keys.chunks(inputs).zip(out.chunks(outputs)) {
+                        let at = |o| total_of(&part, |d| effective(query, d, o), key, o, 5);
+                        let expected = (start..start + columns).map(|o| finished(product.finish, at(o)));
+                        let found = out[start..start + columns].iter().copied();
+                        assert!(
+                            found.eq(expected),
+                            "{kernel:?} {inputs} {paired} {outputs} {columns} {start}"
+                        );
+                        assert_eq!(total(&product, key), at(start));
+                    }
                 }
                 start += columns;
             }

@@ -345,9 +345,9 @@ fn sigmoid(z: __m256i) -> __m256i {
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     let columns = part.outputs;
+    let rows = x.len().checked_div(part.inputs).unwrap_or_default();
+    let rows = rows.min(t.len().checked_div(columns).unwrap_or_default());
     let fits = part.inputs.div_ceil(4).saturating_mul(columns).saturating_mul(4) <= part.weight.len()
-        && x.len() >= part.inputs
-        && t.len() >= columns
         && part.multipliers.len() / 2 >= columns;
     if !fits {
         return portable::add(part, x, t);
@@ -362,27 +362,58 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
             multipliers: widened(&part.multipliers[first * 2..(first + width) * 2]),
             shift: part.shift,
         };
-        // SAFETY: the processor has AVX2 (see the module); `fits` bounds the addresses of weights and `x`.
-        let sums = unsafe { strip.one_row(x.as_ptr()) };
-        for (t, sum) in t[first..first + width].iter_mut().zip(sums) {
-            *t = t.wrapping_add(sum);
+        // SAFETY: the processor has AVX2 (see the module); `fits` and `rows` bound the addresses.
+        unsafe {
+            let t = t.as_mut_ptr().add(first);
+            if width > LANES {
+                strip.add_rows::<2>(x.as_ptr(), rows, t, columns);
+            } else {
+                strip.add_rows::<1>(x.as_ptr(), rows, t, columns);
+            }
         }
     }
 }
 
 impl Strip {
-    /// `rshift(x W, s1) m` of a row.
+    /// `t += rshift(x W, s1) m`, rows of `t` `stride` numbers apart.
     #[target_feature(enable = "avx2")]
-    unsafe fn one_row(&self, x: *const i16) -> [i32; 2 * LANES] {
-        let mut all = [0; 2 * LANES];
-        // SAFETY: the caller vouches for a row of `x` and the columns of the strip; two vectors of room.
-        unsafe {
-            let sums = self.scaled(self.sums::<1, 2, true>(x)[0]);
-            for (v, sum) in sums.into_iter().enumerate() {
-                _mm256_storeu_si256(all.as_mut_ptr().add(v * LANES).cast(), sum);
+    unsafe fn add_rows<const V: usize>(&self, x: *const i16, rows: usize, t: *mut i32, stride: usize) {
+        // Heights of 4 and 1 alone: the few rows here are a block of candidates, or a user.
+        let mut row = 0;
+        while row < rows {
+            // SAFETY: as many rows as are left.
+            unsafe {
+                let (x, t) = (x.add(row * self.inputs), t.add(row * stride));
+                if rows - row >= 4 {
+                    self.add_tile::<4, V>(x, t, stride);
+                    row += 4;
+                } else {
+                    self.add_tile::<1, V>(x, t, stride);
+                    row += 1;
+                }
             }
         }
-        all
+    }
+
+    #[inline(never)]
+    #[target_feature(enable = "avx2")]
+    unsafe fn add_tile<const R: usize, const V: usize>(&self, x: *const i16, t: *mut i32, stride: usize) {
+        let mask = tail_mask(self.tail);
+        // SAFETY: the caller vouches for `R` rows of `x` and `t`, and for the columns of the strip.
+        unsafe {
+            for (r, sums) in self.sums::<R, V, true>(x).into_iter().enumerate() {
+                for (v, sum) in self.scaled(sums).into_iter().enumerate() {
+                    let t = t.add(r * stride + v * LANES);
+                    if v + 1 < V || self.tail == LANES {
+                        let sum = _mm256_add_epi32(_mm256_loadu_si256(t.cast()), sum);
+                        _mm256_storeu_si256(t.cast(), sum);
+                    } else {
+                        let sum = _mm256_add_epi32(_mm256_maskload_epi32(t, mask), sum);
+                        _mm256_maskstore_epi32(t, mask, sum);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -424,62 +455,119 @@ fn dots_avx2(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
 }
 
 /// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
-pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
+pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
     let pairs = part.inputs.div_ceil(2);
+    let len = pairs.saturating_mul(columns).saturating_mul(2);
+    let count = panels.len().checked_div(len).unwrap_or_default();
+    let paired = queries.len().checked_div(count).unwrap_or_default();
     let fits = start.saturating_add(columns) <= part.outputs
         && pairs.saturating_mul(part.outputs).saturating_mul(4) <= part.base.len()
-        && query.len().div_ceil(4).saturating_mul(part.outputs).saturating_mul(4) <= part.weight.len()
-        && query.len() <= part.inputs
-        && pairs.saturating_mul(columns).saturating_mul(2) <= panel.len();
+        && paired.div_ceil(4).saturating_mul(part.outputs).saturating_mul(4) <= part.weight.len()
+        && paired <= part.inputs;
     if !fits {
-        return portable::combine(part, query, start, columns, panel);
+        return portable::combine(part, queries, start, columns, panels);
     }
-    // SAFETY: the processor has AVX2 (see the module); `fits` bounds every address.
-    unsafe { combine_avx2(part, query, start, columns, panel.as_mut_ptr().cast()) };
-}
-
-#[target_feature(enable = "avx2")]
-unsafe fn combine_avx2(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: *mut i32) {
-    let (whole, mask) = (columns - columns % LANES, tail_mask(columns % LANES));
-    let (base, weights) = (part.base.as_ptr().cast::<i32>(), part.weight.as_ptr().cast::<i32>());
-    for index in 0..part.inputs.div_ceil(2) {
-        let count = query.len().saturating_sub(2 * index).min(2);
-        // SAFETY: the caller vouches for the columns of every row: two inputs of a column are four bytes, as are four
-        // weights of one byte.
+    // As many queries in one pass over the weights as there are.
+    let mut query = 0;
+    while query < count {
+        // SAFETY: the processor has AVX2 (see the module); `fits` bounds every address of the weights, `count` those of
+        // the queries and panels.
         unsafe {
-            let row = base.wrapping_add(index * part.outputs + start);
-            let quads = weights.wrapping_add(index / 2 * part.outputs + start);
-            let to = panel.add(index * columns);
-            let q = some(query.as_ptr().wrapping_add(2 * index), count);
-            let sum = |base, quads| combined(base, quads, q, index % 2 == 1);
-            for column in (0..whole).step_by(LANES) {
-                let base = _mm256_loadu_si256(row.add(column).cast());
-                let held =
-                    if count == 0 { base } else { sum(base, _mm256_loadu_si256(quads.add(column).cast())) };
-                _mm256_storeu_si256(to.add(column).cast(), held);
-            }
-            if whole < columns {
-                let base = _mm256_maskload_epi32(row.add(whole), mask);
-                let held =
-                    if count == 0 { base } else { sum(base, _mm256_maskload_epi32(quads.add(whole), mask)) };
-                let mut numbers = [0_i32; LANES];
-                _mm256_storeu_si256(numbers.as_mut_ptr().cast(), held);
-                core::ptr::copy_nonoverlapping(numbers.as_ptr(), to.add(whole), columns - whole);
+            let panels = panels.as_mut_ptr().add(query * len).cast();
+            let queries = queries.as_ptr().add(query * paired);
+            let pass = Combine { part, queries, paired, start, columns, panels, len: len / 2 };
+            if count - query >= 2 {
+                pass.run::<2>();
+                query += 2;
+            } else {
+                pass.run::<1>();
+                query += 1;
             }
         }
     }
 }
 
-/// `sat16(base + rshift(w q, 8))`, the second or the first two inputs of the quads: `rshift(x y, 15)` with `w 2^7`.
+/// Some columns of the own matrices of `Q` queries.
+struct Combine<'a> {
+    part: &'a Part<'a>,
+    /// `[Q, P]`
+    queries: *const i16,
+    /// P
+    paired: usize,
+    start: usize,
+    columns: usize,
+    /// Two inputs of a column in each number.
+    panels: *mut i32,
+    /// Of a panel.
+    len: usize,
+}
+
+impl Combine<'_> {
+    #[target_feature(enable = "avx2")]
+    unsafe fn run<const Q: usize>(&self) {
+        let Self { part, paired, start, columns, .. } = *self;
+        let (whole, mask) = (columns - columns % LANES, tail_mask(columns % LANES));
+        let (base, weights) = (part.base.as_ptr().cast::<i32>(), part.weight.as_ptr().cast::<i32>());
+        for index in 0..part.inputs.div_ceil(2) {
+            let count = paired.saturating_sub(2 * index).min(2);
+            let row = base.wrapping_add(index * part.outputs + start);
+            let quads = weights.wrapping_add(index / 2 * part.outputs + start);
+            let second = index % 2 == 1;
+            // SAFETY: the caller vouches for the columns of every row: two inputs of a column are four bytes, as are
+            // four weights of one byte.
+            unsafe {
+                let mut query = [_mm256_setzero_si256(); Q];
+                for (q, query) in query.iter_mut().enumerate() {
+                    let at = self.queries.wrapping_add(q * paired + 2 * index);
+                    *query = if count == 2 { pair(at) } else { some(at, count) };
+                }
+                let to = |q: usize, column| self.panels.add(q * self.len + index * columns + column);
+                for column in (0..whole).step_by(LANES) {
+                    let base = _mm256_loadu_si256(row.add(column).cast());
+                    let high = if count == 0 {
+                        _mm256_setzero_si256()
+                    } else {
+                        raised(_mm256_loadu_si256(quads.add(column).cast()), second)
+                    };
+                    for (q, query) in query.iter().enumerate() {
+                        _mm256_storeu_si256(to(q, column).cast(), combined(base, high, *query));
+                    }
+                }
+                if whole < columns {
+                    let base = _mm256_maskload_epi32(row.add(whole), mask);
+                    let high = if count == 0 {
+                        _mm256_setzero_si256()
+                    } else {
+                        raised(_mm256_maskload_epi32(quads.add(whole), mask), second)
+                    };
+                    for (q, query) in query.iter().enumerate() {
+                        let mut numbers = [0_i32; LANES];
+                        _mm256_storeu_si256(numbers.as_mut_ptr().cast(), combined(base, high, *query));
+                        core::ptr::copy_nonoverlapping(numbers.as_ptr(), to(q, whole), columns - whole);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `w 2^7` of the second or the first two inputs of the quads.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn combined(base: __m256i, quads: __m256i, query: __m256i, second: bool) -> __m256i {
+fn raised(quads: __m256i, second: bool) -> __m256i {
     let high = if second {
         _mm256_and_si256(quads, _mm256_set1_epi16(0xff00_u16.cast_signed()))
     } else {
         _mm256_slli_epi16::<8>(quads)
     };
-    _mm256_adds_epi16(base, _mm256_mulhrs_epi16(_mm256_srai_epi16::<1>(high), query))
+    _mm256_srai_epi16::<1>(high)
+}
+
+/// `sat16(base + rshift(w q, 8))`, the product as `rshift(x y, 15)` of `w 2^7`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn combined(base: __m256i, raised: __m256i, query: __m256i) -> __m256i {
+    _mm256_adds_epi16(base, _mm256_mulhrs_epi16(raised, query))
 }
 
 /// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).

@@ -165,16 +165,15 @@ impl Strip {
     /// `rshift(sums, s1) m`.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn scaled<const V: usize>(&self, sums: [__m256i; V]) -> [__m256i; V] {
+    fn scaled<const V: usize>(&self, mut sums: [__m256i; V]) -> [__m256i; V] {
         let half = _mm256_set1_epi32((1_i32 << self.shift) >> 1);
         let shift = _mm_cvtsi32_si128(i32::from(self.shift));
-        let mut v = 0;
-        sums.map(|sum| {
+        for (v, sum) in sums.iter_mut().enumerate() {
             // SAFETY: two vectors of multipliers, and at most as many of sums.
             let m = unsafe { _mm256_loadu_si256(self.multipliers.as_ptr().add(v * LANES).cast()) };
-            v += 1;
-            _mm256_mullo_epi32(_mm256_sra_epi32(_mm256_add_epi32(sum, half), shift), m)
-        })
+            *sum = _mm256_mullo_epi32(_mm256_sra_epi32(_mm256_add_epi32(*sum, half), shift), m);
+        }
+        sums
     }
 
     /// `[R, D] x [D, 8 V] -> [R, 8 V]`, sums in registers. The loops over `R` and `V` unroll.
@@ -318,7 +317,7 @@ const fn sigmoid_bytes(coefficient: usize, byte: usize) -> [u8; 16] {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn sigmoid(z: __m256i) -> __m256i {
-    const TABLES: [[[u8; 16]; 2]; 3] = [
+    static TABLES: [[[u8; 16]; 2]; 3] = [
         [sigmoid_bytes(0, 0), sigmoid_bytes(0, 1)],
         [sigmoid_bytes(1, 0), sigmoid_bytes(1, 1)],
         [sigmoid_bytes(2, 0), sigmoid_bytes(2, 1)],
@@ -329,13 +328,19 @@ fn sigmoid(z: __m256i) -> __m256i {
     // A byte with its highest bit set looks up a zero.
     let low = _mm256_or_si256(segment, _mm256_set1_epi16(i16::MIN));
     let high = _mm256_or_si256(_mm256_slli_epi16::<8>(segment), _mm256_set1_epi16(0x80));
-    let [a, b, c] = TABLES.map(|tables| {
-        let [lows, highs] = tables.map(|table| {
-            // SAFETY: sixteen bytes.
-            _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
-        });
-        _mm256_or_si256(_mm256_shuffle_epi8(lows, low), _mm256_shuffle_epi8(highs, high))
-    });
+    // Not with `map`, which is compiled without AVX2 and then not inlined.
+    let mut coefficients = [_mm256_setzero_si256(); 3];
+    for (coefficient, [lows, highs]) in coefficients.iter_mut().zip(&TABLES) {
+        // SAFETY: sixteen bytes each.
+        let [lows, highs] = unsafe {
+            [
+                _mm256_broadcastsi128_si256(_mm_loadu_si128(lows.as_ptr().cast())),
+                _mm256_broadcastsi128_si256(_mm_loadu_si128(highs.as_ptr().cast())),
+            ]
+        };
+        *coefficient = _mm256_or_si256(_mm256_shuffle_epi8(lows, low), _mm256_shuffle_epi8(highs, high));
+    }
+    let [a, b, c] = coefficients;
     let u = _mm256_slli_epi16::<4>(_mm256_and_si256(s, _mm256_set1_epi16(2047)));
     let slope = _mm256_add_epi16(b, _mm256_mulhrs_epi16(c, u));
     let y = _mm256_add_epi16(a, _mm256_mulhrs_epi16(u, slope));

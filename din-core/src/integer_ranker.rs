@@ -2,9 +2,7 @@
 
 use crate::error::ScoreError;
 use crate::fixed::score;
-use crate::inputs::{
-    check_count, embed_candidate, embed_group, embed_key, for_each_behaviour, gather_queries,
-};
+use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
 use crate::integer::kernels::{IntegerKernel, multiply, narrow, sum};
 use crate::integer::layer::{forward, layers};
 use crate::integer::pooling;
@@ -134,8 +132,14 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         head.start(base);
         let part = head.part(0);
         let vector = row.get_mut(..part.inputs).unwrap_or_default();
-        let context = embed_group(model, Group::Profile, user.profile, vector)?;
-        embed_group(model, Group::Context, user.context, context)?;
+        let mut rest = &mut *vector;
+        for (group, values) in [(Group::Profile, user.profile), (Group::Context, user.context)] {
+            for column in columns_of(model, group) {
+                let (row, after) = rest.split_at_mut_checked(column.width()).unwrap_or_default();
+                column.embed(kernel, values, row)?;
+                rest = after;
+            }
+        }
         kernel.add(&part, vector, base);
 
         let mut lengths = heapless::Vec::new();
@@ -143,24 +147,27 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         let each = model.sequences().zip(records).zip(user.histories).enumerate();
         for (index, ((sequence, record), history)) in each {
             let width = sequence.key_width;
-            let length = match kept.next(&sequence) {
+            let (length, behaviours) = newest(&sequence, index, history)?;
+            match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
                     weights.fill(0);
-                    for_each_behaviour(&sequence, index, history, |t, behaviour| {
-                        let start = t.wrapping_mul(width);
-                        let key = keys.get_mut(start..start.wrapping_add(width)).unwrap_or_default();
-                        embed_key(model, &sequence, behaviour, key)
-                    })?
+                    for column in key_columns(model, &sequence) {
+                        let keys = keys.chunks_exact_mut(width.max(1));
+                        for (behaviour, key) in behaviours.clone().zip(keys) {
+                            column.embed(kernel, behaviour, column.of(key))?;
+                        }
+                    }
                 }
                 KeptSequence::Pooled(pooled) => {
                     let sums = sums.get_mut(..width).unwrap_or_default();
                     sums.fill(0);
-                    let key = row.get_mut(..width).unwrap_or_default();
-                    let length = for_each_behaviour(&sequence, index, history, |_, behaviour| {
-                        embed_key(model, &sequence, behaviour, key)?;
-                        sum(key, sums);
-                        Ok(())
-                    })?;
+                    for column in key_columns(model, &sequence) {
+                        let row = row.get_mut(..column.width()).unwrap_or_default();
+                        for behaviour in behaviours.clone() {
+                            column.embed(kernel, behaviour, row)?;
+                            sum(row, column.of(sums));
+                        }
+                    }
                     if sequence.pooling == Pooling::Mean {
                         sums.iter_mut().for_each(|sum| *sum = quotient(*sum, length));
                         narrow(sums, 0, pooled);
@@ -168,9 +175,8 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                         narrow(sums, record.pooled_shift, pooled);
                     }
                     kernel.add(&head.part(index.saturating_add(1)), pooled, base);
-                    length
                 }
-            };
+            }
             // The number of sequences is at most the vector's capacity, a length at most the u16 of the record.
             let _ = lengths.push(u16::try_from(length).unwrap_or(u16::MAX));
         }
@@ -202,7 +208,6 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [i32]) -> Result<(), ScoreError> {
         let (model, kernel) = (self.model, self.kernel);
         let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
-        candidates.iter().try_for_each(|candidate| check_count(model, Group::Candidate, candidate))?;
         let (sizes, n) = (model.integer_sizes(), candidates.len());
         let Memory {
             base,
@@ -217,10 +222,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
             ..
         } = Memory::new(model, sizes, self.scratch);
         let vectors = vectors.get_mut(..n.wrapping_mul(sizes.candidate)).unwrap_or_default();
-        let embedded = candidates.iter().zip(vectors.chunks_exact_mut(sizes.candidate.max(1)));
-        for ((candidate, vector), logit) in embedded.zip(logits.iter_mut()) {
-            *logit = embed_candidate::<i16>(model, candidate, vector)?;
-        }
+        embed_candidates(model, kernel, candidates, vectors, logits)?;
         let Some(head) = layers(model, sizes.head_start, 1).next() else { return Ok(()) };
         let first = first.get_mut(..n.wrapping_mul(head.outputs)).unwrap_or_default();
         for first in first.chunks_exact_mut(head.outputs.max(1)) {

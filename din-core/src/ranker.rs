@@ -2,7 +2,7 @@
 
 use crate::error::ScoreError;
 use crate::history::Behaviours;
-use crate::inputs::{check_count, embed, embed_candidate, embed_key, for_each_behaviour, gather_queries};
+use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
 use crate::kernels::{Finish, Kernel, Start, add_scaled, as_weights, copy, multiply};
 use crate::layer::forward;
 use crate::manifest::{MAX_SEQUENCES, Pooling};
@@ -104,36 +104,36 @@ impl<'m, 's> Ranker<'m, 's> {
         let row = scratch.take(model.sizes().widest_row.max(model.sizes().pooled));
         let mut input = 0_usize;
         for (group, values) in [(Group::Profile, user.profile), (Group::Context, user.context)] {
-            let (first, count) = model.field_range(group);
-            for (index, (field, value)) in model.field_records(first, count).zip(values).enumerate() {
-                let width = model.width(&field);
-                let row = row.get_mut(..width).unwrap_or_default();
-                embed(model, &field, 0, *value, row).map_err(|fault| fault.at(group.name(), index))?;
-                head.product(kernel, row, (input, width), Start::Output, Finish::Sum, base);
-                input = input.saturating_add(width);
+            for column in columns_of(model, group) {
+                let row = row.get_mut(..column.width()).unwrap_or_default();
+                column.embed(kernel, values, row)?;
+                head.product(kernel, row, (input, column.width()), Start::Output, Finish::Sum, base);
+                input = input.saturating_add(column.width());
             }
         }
 
         let mut lengths = heapless::Vec::new();
         for (index, (sequence, history)) in model.sequences().zip(user.histories).enumerate() {
-            let length = match kept.next(&sequence) {
+            let (length, behaviours) = newest(&sequence, index, history)?;
+            match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
                     weights.fill(0.0);
-                    let width = sequence.key_width;
-                    for_each_behaviour(&sequence, index, history, |t, behaviour| {
-                        let start = t.wrapping_mul(width);
-                        let key = keys.get_mut(start..start.wrapping_add(width)).unwrap_or_default();
-                        embed_key(model, &sequence, behaviour, key)
-                    })?
+                    for column in key_columns(model, &sequence) {
+                        let keys = keys.chunks_exact_mut(sequence.key_width.max(1));
+                        for (behaviour, key) in behaviours.clone().zip(keys) {
+                            column.embed(kernel, behaviour, column.of(key))?;
+                        }
+                    }
                 }
                 KeptSequence::Pooled(pooled) => {
                     pooled.fill(0.0);
-                    let key = row.get_mut(..sequence.key_width).unwrap_or_default();
-                    let length = for_each_behaviour(&sequence, index, history, |_, behaviour| {
-                        embed_key(model, &sequence, behaviour, key)?;
-                        add_scaled(1.0, key, pooled);
-                        Ok(())
-                    })?;
+                    for column in key_columns(model, &sequence) {
+                        let row = row.get_mut(..column.width()).unwrap_or_default();
+                        for behaviour in behaviours.clone() {
+                            column.embed(kernel, behaviour, row)?;
+                            add_scaled(1.0, row, column.of(pooled));
+                        }
+                    }
                     if sequence.pooling == Pooling::Mean && length > 0 {
                         pooled.iter_mut().for_each(|sum| *sum /= length as f32);
                     }
@@ -145,9 +145,8 @@ impl<'m, 's> Ranker<'m, 's> {
                         Finish::Sum,
                         base,
                     );
-                    length
                 }
-            };
+            }
             input = input.saturating_add(sequence.key_width);
             // The number of sequences is at most the vector's capacity, a length at most the u16 of the record.
             let _ = lengths.push(u16::try_from(length).unwrap_or(u16::MAX));
@@ -180,7 +179,6 @@ impl<'m, 's> Ranker<'m, 's> {
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [f32]) -> Result<(), ScoreError> {
         let (model, kernel) = (self.model, self.kernel);
         let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
-        candidates.iter().try_for_each(|candidate| check_count(model, Group::Candidate, candidate))?;
         let (sizes, n) = (model.sizes(), candidates.len());
         let mut scratch = Scratch::new(self.scratch);
         let base = scratch.take(sizes.head_first);
@@ -198,10 +196,7 @@ impl<'m, 's> Ranker<'m, 's> {
             panel: scratch.take(sizes.panel),
         };
 
-        let embedded = candidates.iter().zip(vectors.chunks_exact_mut(sizes.candidate.max(1)));
-        for ((candidate, vector), logit) in embedded.zip(logits.iter_mut()) {
-            *logit = embed_candidate::<f32>(model, candidate, vector)?;
-        }
+        embed_candidates(model, kernel, candidates, vectors, logits)?;
         let head_start = model.head_start();
         let head = model.layer(head_start);
         let first = hidden.get_mut(..n.wrapping_mul(head.outputs)).unwrap_or_default();

@@ -3,7 +3,7 @@
 //! | kernel | where | chosen |
 //! |---|---|---|
 //! | portable | everywhere | where nothing below is |
-//! | AVX2 + FMA | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | AVX2 + FMA + F16C | x86-64 | at run time with the feature `std`, else if compiled for it |
 //!
 //! The contract: an output is one sum in the order of the inputs, whatever the number of rows and columns that are
 //! computed together. So with any one kernel a score has the same bits alone and within a slate. Kernels differ from
@@ -23,7 +23,7 @@ pub enum Kernel {
     /// Plain Rust.
     #[default]
     Portable,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2(Detected),
 }
@@ -88,6 +88,15 @@ impl Kernel {
         }
     }
 
+    /// A row of f16 numbers as f32: `[D] -> [D]`; no infinity and no not-a-number among them.
+    pub(crate) fn widen(self, row: &[u8], out: &mut [f32]) {
+        match self {
+            Self::Portable => portable::widen(row, out),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::widen(row, out),
+        }
+    }
+
     /// `s (alpha + (1 - alpha) sigmoid(a s + b))`, one `a`, `b`, `alpha` for each of the units of a row.
     pub(crate) fn dice(self, row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
         match self {
@@ -100,12 +109,14 @@ impl Kernel {
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 pub(crate) fn has_avx2() -> bool {
-    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("fma")
+        && std::arch::is_x86_feature_detected!("f16c")
 }
 
 #[cfg(all(target_arch = "x86_64", not(feature = "std")))]
 pub(crate) const fn has_avx2() -> bool {
-    cfg!(all(target_feature = "avx2", target_feature = "fma"))
+    cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "f16c"))
 }
 
 /// What the sums of a product start from.
@@ -399,6 +410,27 @@ mod tests {
                 let found = sigmoids(kernel, &x);
                 assert!((0.0..=1.0).contains(&found[8]), "{kernel:?} {extreme}");
                 assert!((found[0] - 0.562_176_5).abs() < 2e-7, "{kernel:?} {extreme}: {}", found[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_kernel_widens_every_finite_half() {
+        let halves: Vec<u16> = (0..=u16::MAX).filter(|half| half >> 10 & 31 != 31).collect();
+        let row: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        for kernel in Kernel::all() {
+            for len in [halves.len(), 9, 7, 0] {
+                let mut out = std::vec![0.0; len];
+                kernel.widen(&row[..2 * len], &mut out);
+                for (half, found) in halves.iter().zip(out) {
+                    let (sign, exponent, mantissa) = (half >> 15, half >> 10 & 31, f64::from(half & 1023));
+                    let magnitude = match exponent {
+                        0 => mantissa * 2.0_f64.powi(-24),
+                        _ => (1024.0 + mantissa) * 2.0_f64.powi(i32::from(exponent) - 25),
+                    };
+                    let expected = if sign == 1 { -magnitude } else { magnitude };
+                    assert_eq!(f64::from(found).to_bits(), expected.to_bits(), "{kernel:?} {half:#x}");
+                }
             }
         }
     }

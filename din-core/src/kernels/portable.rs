@@ -2,6 +2,7 @@
 
 use super::{Finish, Matrix, Rows, Start};
 use crate::bytes::F32s;
+use crate::fixed::f32_bits_of_half;
 use crate::math;
 
 /// See [`Kernel::product`](super::Kernel::product).
@@ -107,6 +108,13 @@ pub(super) fn combine(query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel
                 *out += query * product;
             }
         }
+    }
+}
+
+/// See [`Kernel::widen`](super::Kernel::widen).
+pub(super) fn widen(row: &[u8], out: &mut [f32]) {
+    for (out, half) in out.iter_mut().zip(row.as_chunks::<2>().0) {
+        *out = f32::from_bits(f32_bits_of_half(u16::from_le_bytes(*half)));
     }
 }
 

@@ -1,16 +1,11 @@
-//! AVX2 and FMA. Reached through [`Kernel::Avx2`](super::Kernel::Avx2) alone, which only exists where the processor has
-//! both; every function checks the lengths that its addresses rely on.
+//! AVX2, FMA and F16C. Reached through [`Kernel::Avx2`](super::Kernel::Avx2) alone, which only exists where the processor
+//! has all three; every function checks the lengths that its addresses rely on.
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // intrinsics, and loads by address: a bounds check for each would cost what the kernel gains
 
-use super::{Finish, Matrix, Rows, Start};
+use super::{Finish, Matrix, Rows, Start, portable};
 use crate::bytes::F32s;
-use core::arch::x86_64::{
-    __m256, __m256i, _mm256_add_epi32, _mm256_add_ps, _mm256_castps_si256, _mm256_castsi256_ps,
-    _mm256_cmpgt_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fmsub_ps, _mm256_fnmadd_ps, _mm256_loadu_ps,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
-};
+use core::arch::x86_64::*;
 
 /// Numbers in a vector.
 const LANES: usize = 8;
@@ -337,6 +332,25 @@ fn one_plus_exp_of_minus(x: __m256) -> __m256 {
     let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
     let power = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(power), exponent));
     _mm256_add_ps(constant(1.0), power)
+}
+
+/// See [`Kernel::widen`](super::Kernel::widen).
+pub(super) fn widen(row: &[u8], out: &mut [f32]) {
+    let (halves, rest) = row.as_chunks::<{ 2 * LANES }>();
+    let (numbers, rest_numbers) = out.split_at_mut((halves.len() * LANES).min(out.len()));
+    for (halves, numbers) in halves.iter().zip(numbers.as_chunks_mut::<LANES>().0) {
+        // SAFETY: the processor has F16C (see the module).
+        unsafe { widen_eight(halves, numbers) };
+    }
+    portable::widen(rest, rest_numbers);
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn widen_eight(halves: &[u8; 2 * LANES], numbers: &mut [f32; LANES]) {
+    // SAFETY: eight numbers each.
+    unsafe {
+        _mm256_storeu_ps(numbers.as_mut_ptr(), _mm256_cvtph_ps(_mm_loadu_si128(halves.as_ptr().cast())));
+    }
 }
 
 /// See [`Kernel::dice`](super::Kernel::dice).

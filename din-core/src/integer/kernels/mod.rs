@@ -110,6 +110,15 @@ impl IntegerKernel {
         }
     }
 
+    /// `out = clamp(rshift(q multiplier, shift), -limit, limit)`: a row of a table, i8 `[D] -> [D]`.
+    pub(crate) fn scale(self, scale: &Scale, row: &[u8], out: &mut [i16]) {
+        match self {
+            Self::Portable => portable::scale(scale, row, out),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::scale(scale, row, out),
+        }
+    }
+
     /// Dice of each row of `[N, H]`, in place.
     pub(crate) fn dice(self, parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
         match self {
@@ -117,6 +126,29 @@ impl IntegerKernel {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dice(parameters, outputs, rows),
         }
+    }
+}
+
+/// How a row of a table becomes inputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    pub multiplier: u16,
+    pub shift: u8,
+    pub limit: u16,
+}
+
+impl Scale {
+    /// Of a stored number.
+    pub fn of(self, q: i8) -> i16 {
+        // |q| <= 128, the multiplier below 2^16: the product stays below 2^23.
+        self.clamped(rshift(i32::from(q).wrapping_mul(self.multiplier.into()), self.shift))
+    }
+
+    /// Of what was scaled.
+    pub fn clamped(self, x: i32) -> i16 {
+        let limit = i32::from(self.limit);
+        // At most 32767, so that the narrowing loses nothing.
+        sat16(x.clamp(limit.saturating_neg(), limit))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Plain Rust: what every other kernel is tested against.
 
-use super::{Finish, Product, Weights};
+use super::{Finish, Product, Scale, Weights};
 use crate::bytes::{array_of, range, u16_at, u32_at};
 use crate::fixed::{rshift, sat16, sigmoid};
 use crate::integer::layer::{Parameters, Part};
@@ -185,6 +185,13 @@ pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
         for (sum, x) in sums.iter_mut().zip(key) {
             *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*x)));
         }
+    }
+}
+
+/// See [`IntegerKernel::scale`](super::IntegerKernel::scale).
+pub(super) fn scale(scale: &Scale, row: &[u8], out: &mut [i16]) {
+    for (out, q) in out.iter_mut().zip(row) {
+        *out = scale.of(q.cast_signed());
     }
 }
 

@@ -198,3 +198,24 @@ fn every_kernel_has_the_one_dice() {
         }
     }
 }
+
+#[test]
+fn every_kernel_scales_rows_as_defined() {
+    for (len, shift) in [0, 1, 7, 8, 9, 64, 100].into_iter().flat_map(|len| [0, 1, 9, 15].map(|s| (len, s))) {
+        let row = bytes(len, 1);
+        for (multiplier, limit) in [(0, 4096), (1, 1), (700, 4096), (u16::MAX, 32_767), (u16::MAX, 100)] {
+            let scale = Scale { multiplier, shift, limit };
+            for kernel in IntegerKernel::all() {
+                let mut out = vec![7; len + 1];
+                kernel.scale(&scale, &row, &mut out);
+                for (out, q) in out.iter().zip(&row) {
+                    let product = i64::from(q.cast_signed()) * i64::from(multiplier);
+                    let scaled = (product + (1 << shift >> 1)) >> shift;
+                    let expected = scaled.clamp(-i64::from(limit), limit.into());
+                    assert_eq!(i64::from(*out), expected, "{kernel:?} {q} {scale:?}");
+                }
+                assert_eq!(out[len], 7);
+            }
+        }
+    }
+}

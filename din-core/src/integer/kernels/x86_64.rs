@@ -5,7 +5,7 @@
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // intrinsics, and loads by address: a bounds check for each would cost what the kernel gains
 
-use super::{Product, Weights, portable};
+use super::{Product, Scale, Weights, portable};
 use crate::fixed::SIGMOID;
 use crate::integer::layer::{Parameters, Part};
 use core::arch::x86_64::*;
@@ -610,6 +610,33 @@ fn weighted_sum_avx2(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
         for (sum, x) in rest.iter_mut().zip(&key[strips * STRIP..]) {
             *sum = sum.wrapping_add(weight.wrapping_mul((*x).into()));
         }
+    }
+}
+
+/// See [`IntegerKernel::scale`](super::IntegerKernel::scale).
+pub(super) fn scale(scale: &Scale, row: &[u8], out: &mut [i16]) {
+    let (vectors, rest) = row.as_chunks::<LANES>();
+    let (outputs, rest_outputs) = out.split_at_mut((vectors.len() * LANES).min(out.len()));
+    for (q, out) in vectors.iter().zip(outputs.as_chunks_mut::<LANES>().0) {
+        // SAFETY: the processor has AVX2 (see the module).
+        unsafe { scale_eight(scale, q, out) };
+    }
+    portable::scale(scale, rest, rest_outputs);
+}
+
+#[target_feature(enable = "avx2")]
+fn scale_eight(scale: &Scale, q: &[u8; LANES], out: &mut [i16; LANES]) {
+    // SAFETY: eight bytes, and eight numbers.
+    unsafe {
+        let q = _mm256_cvtepi8_epi32(_mm_loadl_epi64(q.as_ptr().cast()));
+        let product = _mm256_mullo_epi32(q, _mm256_set1_epi32(scale.multiplier.into()));
+        let half = _mm256_set1_epi32((1_i32 << scale.shift) >> 1);
+        let shift = _mm_cvtsi32_si128(scale.shift.into());
+        let scaled = narrowed(_mm256_sra_epi32(_mm256_add_epi32(product, half), shift));
+        // Saturated first: the limit is at most 32767.
+        let limit = _mm_set1_epi16(scale.limit.cast_signed());
+        let clamped = _mm_max_epi16(_mm_min_epi16(scaled, limit), _mm_sub_epi16(_mm_setzero_si128(), limit));
+        _mm_storeu_si128(out.as_mut_ptr().cast(), clamped);
     }
 }
 

@@ -4,7 +4,7 @@ use crate::bytes::{F32s, u32_at};
 use crate::error::ScoreError;
 use crate::fixed;
 use crate::history::Behaviours;
-use crate::integer::kernels::IntegerKernel;
+use crate::kernels::integer::IntegerKernel;
 use crate::kernels::{Kernel, copy};
 use crate::manifest::{FieldKind, FixedRecord, NONE};
 use crate::model::{Group, Model, Sequence};

@@ -3,11 +3,11 @@
 use crate::error::ScoreError;
 use crate::fixed::score;
 use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
-use crate::integer::kernels::{IntegerKernel, multiply, narrow, sum};
 use crate::integer::layer::{forward, layers};
 use crate::integer::pooling;
 use crate::integer::sizes::{Sizes, kept_len};
 use crate::kernels::copy;
+use crate::kernels::integer::{IntegerKernel, multiply, narrow, sum};
 use crate::manifest::{MAX_SEQUENCES, Pooling};
 use crate::model::{Group, Model, Sequence};
 use crate::ranker::User;

@@ -2,7 +2,7 @@
 
 use crate::bytes::{F32s, range, u16_at, u32_at, u64_at};
 use crate::fixed;
-use crate::integer::kernels::{IntegerKernel, Scale};
+use crate::kernels::integer::{IntegerKernel, Scale};
 use crate::kernels::{Kernel, copy};
 use crate::manifest::{RowEncoding, VocabularyKind};
 use crate::value::Value;

@@ -1,10 +1,10 @@
 //! The activation unit and attention pooling, in integers.
 
-use super::kernels::{IntegerKernel, Product, Weights, narrow, total};
 use super::layer::{Layer, forward, layers};
 use crate::bytes::range;
 use crate::fixed::exp_of_minus;
 use crate::kernels::copy;
+use crate::kernels::integer::{IntegerKernel, Product, Weights, narrow, total};
 use crate::manifest::{Pooling, SequenceRecord};
 use crate::model::{Model, Sequence};
 use crate::sizes::Blocking;

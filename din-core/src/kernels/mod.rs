@@ -10,6 +10,7 @@
 //! each other by rounding alone: one that multiplies and adds in one step rounds once where the portable one rounds
 //! twice.
 
+pub(crate) mod integer;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

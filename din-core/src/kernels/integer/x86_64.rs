@@ -5,9 +5,8 @@
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // intrinsics, and loads by address: a bounds check for each would cost what the kernel gains
 
-use super::{Product, Scale, Weights, portable};
+use super::{Parameters, Part, Product, Scale, Weights, portable};
 use crate::fixed::SIGMOID;
-use crate::integer::layer::{Parameters, Part};
 use core::arch::x86_64::*;
 
 /// Columns in a vector.

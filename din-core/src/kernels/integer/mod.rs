@@ -12,7 +12,7 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-use super::layer::{Parameters, Part};
+use crate::bytes::u16_at;
 use crate::fixed::{rshift, sat16};
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::{Detected, has_avx2};
@@ -150,6 +150,53 @@ impl Scale {
         // At most 32767, so that the narrowing loses nothing.
         sat16(x.clamp(limit.saturating_neg(), limit))
     }
+}
+
+/// See [`PartRecord`](crate::manifest::PartRecord).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Part<'a> {
+    pub inputs: usize,
+    pub outputs: usize,
+    /// i8 `[ceil(inputs / 4)][outputs][4]`
+    pub weight: &'a [u8],
+    /// i16 `[ceil(inputs / 2)][outputs][2]`, or empty
+    pub base: &'a [u8],
+    /// i16 `[outputs]`
+    pub multipliers: &'a [u8],
+    pub shift: u8,
+}
+
+impl Part<'_> {
+    /// W8 of an input and an output; 0 where there is none.
+    pub fn weight_at(&self, input: usize, output: usize) -> i8 {
+        // Inputs d, d+2, d+1, d+3.
+        let place = match input % 4 {
+            1 => 2,
+            2 => 1,
+            same => same,
+        };
+        let quad = (input / 4).wrapping_mul(self.outputs).wrapping_add(output);
+        self.weight.get(quad.wrapping_mul(4).wrapping_add(place)).map_or(0, |byte| byte.cast_signed())
+    }
+
+    /// The base of an input and an output; 0 where there is none.
+    pub fn base_at(&self, input: usize, output: usize) -> i16 {
+        let pair = (input / 2).wrapping_mul(self.outputs).wrapping_add(output);
+        u16_at(self.base, pair.wrapping_mul(4).wrapping_add((input % 2).wrapping_mul(2))).cast_signed()
+    }
+}
+
+/// The runs of an activation's parameters; empty where it has none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parameters<'a> {
+    /// i32
+    pub b: &'a [u8],
+    /// i16
+    pub a: &'a [u8],
+    /// i16
+    pub alpha: &'a [u8],
+    /// u8
+    pub e: &'a [u8],
 }
 
 /// What a [`product`](IntegerKernel::product) multiplies with, and what becomes of the sums.

@@ -1,9 +1,8 @@
 //! Plain Rust: what every other kernel is tested against.
 
-use super::{Finish, Product, Scale, Weights};
+use super::{Finish, Parameters, Part, Product, Scale, Weights};
 use crate::bytes::{array_of, range, u16_at, u32_at};
 use crate::fixed::{rshift, sat16, sigmoid};
-use crate::integer::layer::{Parameters, Part};
 
 /// Place of inputs d, d+1, d+2, d+3 in the four bytes of a quad.
 const PLACES: [usize; 4] = [0, 2, 1, 3];

@@ -193,7 +193,7 @@ impl<'m, 's> Ranker<'m, 's> {
         let mut unit_memory = pooling::Memory {
             hidden: scratch.take(sizes.unit_block),
             spare: scratch.take(sizes.unit_block),
-            panel: scratch.take(sizes.panel),
+            panels: scratch.take(sizes.panels),
         };
 
         embed_candidates(model, kernel, candidates, vectors, logits)?;
@@ -228,18 +228,12 @@ impl<'m, 's> Ranker<'m, 's> {
                     let unit = model.layer(sequence.first_layer);
                     let length = usize::from(*length);
                     let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
-                    let weights = weights.get_mut(..length).unwrap_or_default();
-                    let parts = query_parts.get_mut(..n.wrapping_mul(unit.outputs)).unwrap_or_default();
-                    unit.product(kernel, queries, (0, paired), Start::Row(unit.bias), Finish::Sum, parts);
-                    let parts = parts.chunks_exact(unit.outputs.max(1));
-                    for (index, (query_part, pooled)) in
-                        parts.zip(interests.chunks_exact_mut(width.max(1))).enumerate()
-                    {
-                        let start = index.wrapping_mul(paired);
-                        let query = queries.get(start..start.wrapping_add(paired)).unwrap_or_default();
-                        let inputs = pooling::Inputs { keys, query, query_part };
-                        pooling::attend(kernel, model, &sequence, &inputs, &mut unit_memory, weights, pooled);
-                    }
+                    let query_parts = query_parts.get_mut(..n.wrapping_mul(unit.outputs)).unwrap_or_default();
+                    let part = (0, paired);
+                    unit.product(kernel, queries, part, Start::Row(unit.bias), Finish::Sum, query_parts);
+                    let inputs = pooling::Inputs { keys, length, queries, query_parts };
+                    let unit_of_sequence = pooling::Unit { kernel, model, sequence: &sequence };
+                    unit_of_sequence.attend(&unit, &inputs, &mut unit_memory, weights, interests);
                     head.product(kernel, interests, (pooled_input, width), Start::Output, Finish::Sum, first);
                 }
                 KeptSequence::Pooled(pooled) => {
@@ -351,7 +345,7 @@ enum KeptSequence<'s> {
     Attention {
         /// `[T, D]`
         keys: &'s mut [f32],
-        /// `[T]`
+        /// `[candidates of a pass, T]`, the last candidate's first.
         weights: &'s mut [f32],
     },
     /// `[D]`
@@ -363,7 +357,7 @@ impl<'s> Kept<'s> {
         if sequence.is_attention() {
             KeptSequence::Attention {
                 keys: self.0.take(sequence.capacity.wrapping_mul(sequence.key_width)),
-                weights: self.0.take(sequence.capacity),
+                weights: self.0.take(sequence.capacity.wrapping_mul(Blocking::NATIVE.candidates_of_a_pass())),
             }
         } else {
             KeptSequence::Pooled(self.0.take(sequence.key_width))

@@ -73,10 +73,10 @@ pub(crate) struct Sizes {
     pub head_widest: usize,
     /// Outputs of the head's first layer.
     pub head_first: usize,
-    /// Widest output of any unit's layers, times the behaviours of a block.
+    /// Widest output of any unit's layers, times the behaviours of a block and the candidates of a pass.
     pub unit_block: usize,
-    /// Widest key, times the columns of a panel.
-    pub panel: usize,
+    /// Widest key, times the columns of a panel and the candidates of a pass.
+    pub panels: usize,
     /// Widest output of a unit's first layer.
     pub query_part: usize,
     /// Widest paired part of a key.
@@ -123,10 +123,12 @@ impl Sizes {
             let behaviour = macs.saturating_add(sequence.key_width as u64);
             let pairs = (sequence.capacity as u64).saturating_mul(behaviour);
             self.candidate_macs = self.candidate_macs.saturating_add(pairs).saturating_add(query);
-            let behaviours = sequence.capacity.min(blocking.behaviours);
-            self.unit_block = self.unit_block.max(widest.saturating_mul(behaviours));
+            let together = blocking.candidates_of_a_pass();
+            let rows = sequence.capacity.min(blocking.behaviours).saturating_mul(together);
+            self.unit_block = self.unit_block.max(widest.saturating_mul(rows));
             let columns = first.min(blocking.widest_panel());
-            self.panel = self.panel.max(sequence.key_width.saturating_mul(columns));
+            let panels = columns.saturating_mul(together);
+            self.panels = self.panels.max(sequence.key_width.saturating_mul(panels));
         }
         self.query_part = self.query_part.max(first);
         self.query = self.query.max(sequence.paired_width);
@@ -163,8 +165,13 @@ impl Sizes {
             self.query,
         ]
         .map(|len| len.saturating_mul(blocking.candidates));
-        let shared =
-            [self.head_first, self.widest_row.max(self.pooled), self.unit_block, self.unit_block, self.panel];
+        let shared = [
+            self.head_first,
+            self.widest_row.max(self.pooled),
+            self.unit_block,
+            self.unit_block,
+            self.panels,
+        ];
         let runs = each_candidate.into_iter().chain(shared).map(|len| blocking.padded(len));
         // What is lost before the first run, where the caller's memory is less aligned.
         let before = blocking.alignment() - 1;
@@ -175,9 +182,10 @@ impl Sizes {
 /// Numbers that a ranker keeps for a sequence once the user is set.
 pub(crate) fn kept_for_sequence(sequence: &Sequence<'_>, blocking: Blocking) -> usize {
     if sequence.is_attention() {
-        // keys [T, D], attention weights [T]
+        // keys [T, D], attention weights [candidates of a pass, T]
         let keys = sequence.capacity.saturating_mul(sequence.key_width);
-        blocking.padded(keys).saturating_add(blocking.padded(sequence.capacity))
+        let weights = sequence.capacity.saturating_mul(blocking.candidates_of_a_pass());
+        blocking.padded(keys).saturating_add(blocking.padded(weights))
     } else {
         blocking.padded(sequence.key_width)
     }

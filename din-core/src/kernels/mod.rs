@@ -79,13 +79,13 @@ impl Kernel {
         }
     }
 
-    /// The query's own matrix, some columns of it: `panel[d] = key[d] + query[d] product[d]` for the paired inputs,
-    /// `key[d]` for the rest; `[D, columns]`, its rows `panel.stride` numbers apart.
-    pub(crate) fn combine(self, query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel: Rows<'_>) {
+    /// Each query's own matrix, some columns of it: `panel[d] = key[d] + query[d] product[d]` for the paired inputs,
+    /// `key[d]` for the rest: `[N, P] -> [N, D, columns]`.
+    pub(crate) fn combine(self, queries: &[f32], key: Matrix<'_>, product: Matrix<'_>, panels: &mut [f32]) {
         match self {
-            Self::Portable => portable::combine(query, key, product, panel),
+            Self::Portable => portable::combine(queries, key, product, panels),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::combine(query, key, product, panel),
+            Self::Avx2(_) => x86_64::combine(queries, key, product, panels),
         }
     }
 
@@ -332,27 +332,25 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_combines_the_query_with_the_weights() {
+    fn every_kernel_combines_each_query_with_the_weights() {
         for_each_shape(|kernel, paired, inputs, outputs| {
             let paired = paired.min(inputs);
             let (key, product) = (numbers(inputs * (outputs + 3), 1), numbers(paired * (outputs + 3), 2));
-            let query = numbers(paired, 3);
+            let queries = numbers(3 * paired, 3);
             let view = |w, rows| Matrix::whole(as_weights(w), rows, outputs + 3).columns(2, outputs);
-            let mut panel = std::vec![f32::NAN; inputs * outputs];
-            kernel.combine(
-                &query,
-                view(&key, inputs),
-                view(&product, paired),
-                Rows::whole(&mut panel, inputs, outputs),
-            );
-            for (d, row) in panel.chunks(outputs).enumerate() {
-                for (column, found) in row.iter().enumerate() {
-                    let at = d * (outputs + 3) + column + 2;
-                    let part = if d < paired { query[d] * product[at] } else { 0.0 };
-                    assert!(
-                        (found - (key[at] + part)).abs() < 3e-7,
-                        "{kernel:?} {found} row {d} column {column}"
-                    );
+            let mut panels = std::vec![f32::NAN; 3 * inputs * outputs];
+            kernel.combine(&queries, view(&key, inputs), view(&product, paired), &mut panels);
+            let queries = queries.chunks(paired);
+            for (panel, query) in panels.chunks(inputs * outputs).zip(queries) {
+                for (d, row) in panel.chunks(outputs).enumerate() {
+                    for (column, found) in row.iter().enumerate() {
+                        let at = d * (outputs + 3) + column + 2;
+                        let part = if d < paired { query[d] * product[at] } else { 0.0 };
+                        assert!(
+                            (found - (key[at] + part)).abs() < 3e-7,
+                            "{kernel:?} {found} row {d} column {column}"
+                        );
+                    }
                 }
             }
         });

@@ -99,13 +99,17 @@ pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
 }
 
 /// See [`Kernel::combine`](super::Kernel::combine).
-pub(super) fn combine(query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel: Rows<'_>) {
-    let Rows { numbers, stride, .. } = panel;
-    for (index, out) in numbers.chunks_mut(stride.max(1)).take(key.rows).enumerate() {
-        super::copy(key.row(index).iter(), out);
-        if let Some(query) = query.get(index) {
-            for (out, product) in out.iter_mut().zip(product.row(index).iter()) {
-                *out += query * product;
+pub(super) fn combine(queries: &[f32], key: Matrix<'_>, product: Matrix<'_>, panels: &mut [f32]) {
+    let len = key.rows.wrapping_mul(key.columns).max(1);
+    for (index, panel) in panels.chunks_exact_mut(len).enumerate() {
+        let start = index.wrapping_mul(product.rows);
+        let query = queries.get(start..start.wrapping_add(product.rows)).unwrap_or_default();
+        for (d, out) in panel.chunks_exact_mut(key.columns.max(1)).enumerate() {
+            super::copy(key.row(d).iter(), out);
+            if let Some(query) = query.get(d) {
+                for (out, product) in out.iter_mut().zip(product.row(d).iter()) {
+                    *out += query * product;
+                }
             }
         }
     }

@@ -247,50 +247,79 @@ fn to_array(vector: __m256) -> [f32; LANES] {
 }
 
 /// See [`Kernel::combine`](super::Kernel::combine).
-pub(super) fn combine(query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel: Rows<'_>) {
-    let paired = query.len().min(product.rows).min(key.rows);
-    let fits = key.is_whole() && product.is_whole() && panel.is_whole();
-    if !fits || key.columns != panel.columns || product.columns != panel.columns || panel.rows < key.rows {
+pub(super) fn combine(queries: &[f32], key: Matrix<'_>, product: Matrix<'_>, panels: &mut [f32]) {
+    let len = key.rows.saturating_mul(key.columns);
+    let count = panels.len().checked_div(len).unwrap_or_default();
+    let paired = product.rows;
+    let fits = key.is_whole()
+        && product.is_whole()
+        && key.columns == product.columns
+        && paired <= key.rows
+        && count.saturating_mul(paired) <= queries.len();
+    if !fits {
         return;
     }
-    // SAFETY: the processor has AVX2 and FMA (see the module); `is_whole` bounds every address.
-    unsafe { combine_avx2(query, paired, key, product, panel) };
+    // As many queries in one pass over the weights as there are.
+    let mut query = 0;
+    while query < count {
+        // SAFETY: the processor has AVX2 and FMA (see the module); `is_whole` bounds every address of the weights,
+        // `count` those of queries and panels.
+        unsafe {
+            let (queries, panels) =
+                (queries.as_ptr().add(query * paired), panels.as_mut_ptr().add(query * len));
+            if count - query >= 2 {
+                combine_avx2::<2>(queries, key, product, panels);
+                query += 2;
+            } else {
+                combine_avx2::<1>(queries, key, product, panels);
+                query += 1;
+            }
+        }
+    }
 }
 
 /// Masked stores cost many times a whole one on AMD's processors: the last columns alone take them.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn combine_avx2(query: &[f32], paired: usize, key: Matrix<'_>, product: Matrix<'_>, panel: Rows<'_>) {
+unsafe fn combine_avx2<const Q: usize>(
+    queries: *const f32,
+    key: Matrix<'_>,
+    product: Matrix<'_>,
+    panels: *mut f32,
+) {
     let (keys, products) = (key.numbers.0.as_ptr().cast::<f32>(), product.numbers.0.as_ptr().cast::<f32>());
-    let Rows { numbers, stride, columns, .. } = panel;
-    let out = numbers.as_mut_ptr();
+    let columns = key.columns;
     let whole = columns - columns % LANES;
     let mask = tail_mask(columns - whole);
-    let row = |d: usize| {
-        (
-            keys.wrapping_add(d * key.stride),
-            products.wrapping_add(d * product.stride),
-            out.wrapping_add(d * stride),
-        )
-    };
+    let out = |q: usize, d: usize| panels.wrapping_add((q * key.rows + d) * columns);
     // SAFETY: row `d`, as many columns as there are.
     unsafe {
-        for d in 0..paired {
-            let (key, product, out) = row(d);
-            let query = _mm256_set1_ps(*query.as_ptr().add(d));
+        for d in 0..product.rows {
+            let (key, product_row) = (keys.add(d * key.stride), products.add(d * product.stride));
+            let mut query = [_mm256_setzero_ps(); Q];
+            for (q, query) in query.iter_mut().enumerate() {
+                *query = _mm256_set1_ps(*queries.add(q * product.rows + d));
+            }
             for column in (0..whole).step_by(LANES) {
-                let product = _mm256_loadu_ps(product.add(column));
-                let sum = _mm256_fmadd_ps(query, product, _mm256_loadu_ps(key.add(column)));
-                _mm256_storeu_ps(out.add(column), sum);
+                let (product, key) =
+                    (_mm256_loadu_ps(product_row.add(column)), _mm256_loadu_ps(key.add(column)));
+                for (q, query) in query.iter().enumerate() {
+                    _mm256_storeu_ps(out(q, d).add(column), _mm256_fmadd_ps(*query, product, key));
+                }
             }
             if whole < columns {
-                let product = _mm256_maskload_ps(product.add(whole), mask);
-                let sum = _mm256_fmadd_ps(query, product, _mm256_maskload_ps(key.add(whole), mask));
-                _mm256_maskstore_ps(out.add(whole), mask, sum);
+                let (product, key) = (
+                    _mm256_maskload_ps(product_row.add(whole), mask),
+                    _mm256_maskload_ps(key.add(whole), mask),
+                );
+                for (q, query) in query.iter().enumerate() {
+                    _mm256_maskstore_ps(out(q, d).add(whole), mask, _mm256_fmadd_ps(*query, product, key));
+                }
             }
         }
-        for d in paired..key.rows {
-            let (key, _, out) = row(d);
-            core::ptr::copy_nonoverlapping(key, out, columns);
+        for d in product.rows..key.rows {
+            for q in 0..Q {
+                core::ptr::copy_nonoverlapping(keys.add(d * key.stride), out(q, d), columns);
+            }
         }
     }
 }

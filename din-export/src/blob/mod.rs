@@ -7,7 +7,9 @@
 //! | [`forward`], [`calibration`] | the network in f64, and how large its numbers get |
 //! | [`integer`] | the network in integers |
 //! | [`options`], [`writer`], `layout` | everything laid out |
+//! | `aligned` | a blob in memory |
 
+mod aligned;
 pub mod calibration;
 pub mod embedding;
 pub mod fold;
@@ -19,6 +21,7 @@ pub mod options;
 pub mod rows;
 pub mod writer;
 
+pub use aligned::AlignedBytes;
 pub use embedding::{Embedding, Embeddings};
 pub use options::{ExportOptions, NumericPath};
 pub use writer::{ExportError, TableError, attach_signature, row_errors, write};

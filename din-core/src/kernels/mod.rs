@@ -4,12 +4,17 @@
 //! |---|---|---|
 //! | portable | everywhere | where nothing below is |
 //! | AVX2 + FMA | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | NEON | 64-bit Arm | always, but for targets without floating point |
 //!
 //! The contract: an output is one sum in the order of the inputs, whatever the number of rows and columns that are
 //! computed together. So with any one kernel a score has the same bits alone and within a slate. Kernels differ from
 //! each other by rounding alone: one that multiplies and adds in one step rounds once where the portable one rounds
 //! twice.
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+mod operands;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -26,10 +31,14 @@ pub enum Kernel {
     /// x86-64 with AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2(Detected),
+    /// 64-bit Arm with NEON.
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon,
 }
 
 /// Proof that the processor has what a kernel needs: only `best` and `all` of [`Kernel`] and
 /// [`IntegerKernel`](crate::IntegerKernel) make one.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detected(pub(crate) ());
 
@@ -41,6 +50,9 @@ impl Kernel {
         if has_avx2() {
             return Self::Avx2(Detected(()));
         }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        return Self::Neon;
+        #[cfg(not(all(target_arch = "aarch64", target_feature = "neon")))]
         Self::Portable
     }
 
@@ -57,6 +69,8 @@ impl Kernel {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => "neon",
         }
     }
 
@@ -66,6 +80,8 @@ impl Kernel {
             Self::Portable => portable::product(x, w, start, finish, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::product(x, w, start, finish, out),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::product(x, w, start, finish, out),
         }
     }
 
@@ -75,6 +91,8 @@ impl Kernel {
             Self::Portable => portable::dots(x, w, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dots(x, w, out),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dots(x, w, out),
         }
     }
 
@@ -85,6 +103,8 @@ impl Kernel {
             Self::Portable => portable::combine(query, key, product, panel),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::combine(query, key, product, panel),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::combine(query, key, product, panel),
         }
     }
 
@@ -94,6 +114,8 @@ impl Kernel {
             Self::Portable => portable::dice(row, a, b, alpha),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dice(row, a, b, alpha),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dice(row, a, b, alpha),
         }
     }
 }

@@ -1,0 +1,384 @@
+//! NEON, which 64-bit Arm processors have but for targets without floating point. Every function checks the lengths that
+//! its addresses rely on.
+#![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
+#![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
+
+use super::operands::Operands;
+use super::{Finish, Matrix, Rows, Start};
+use crate::bytes::F32s;
+use core::arch::aarch64::{
+    float32x4_t, vaddq_f32, vaddvq_f32, vbslq_f32, vcgtq_f32, vcltq_u32, vdivq_f32, vdupq_n_f32, vdupq_n_u32,
+    vfmaq_f32, vfmaq_laneq_f32, vfmaq_n_f32, vfmsq_f32, vld1q_dup_f32, vld1q_f32, vld1q_u32, vminq_f32,
+    vmulq_f32, vreinterpretq_f32_s32, vreinterpretq_s32_f32, vshlq_n_s32, vst1q_f32, vsubq_f32,
+};
+use core::arch::aarch64::{vaddq_s32, vandq_u32, vreinterpretq_f32_u32, vreinterpretq_u32_f32};
+
+/// Numbers in a vector.
+const LANES: usize = 4;
+
+/// See [`Kernel::product`](super::Kernel::product).
+pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish, out: Rows<'_>) {
+    let Some((operands, rows)) = Operands::of(x, w, start, out) else { return };
+    // SAFETY: `Operands::of` checked every address.
+    unsafe {
+        match finish {
+            Finish::Sum => product_rows::<false>(operands, rows, w),
+            Finish::Sigmoid => product_rows::<true>(operands, rows, w),
+        }
+    }
+}
+
+/// Splits the columns into strips of four vectors and the rows into blocks of nearly equal height, so that the sums fill
+/// the registers: sixteen of them, four weights and four inputs of four rows are 24 of the 32. At least eight keep the
+/// multipliers busy (two a cycle, four cycles each), so a narrow strip takes more rows, and a single row wide strips.
+unsafe fn product_rows<const SIGMOID: bool>(operands: Operands, rows: usize, w: Matrix<'_>) {
+    let vectors = w.columns.div_ceil(LANES);
+    let widest = if rows == 1 { 8 } else { 4 };
+    let mut first = 0;
+    while first < vectors {
+        // From an even vector on, always: sigmoids are computed in pairs of vectors.
+        let width = (vectors - first).min(widest);
+        // SAFETY: `first * LANES` is less than `w.columns`.
+        unsafe {
+            let at = Operands {
+                start: operands.start.add(first * LANES),
+                out: operands.out.add(first * LANES),
+                ..operands
+            };
+            let tail = (w.columns - first * LANES).min(width * LANES) - (width - 1) * LANES;
+            let strip = Strip {
+                w: w.numbers.0.as_ptr().cast::<f32>().add(first * LANES),
+                stride: w.stride,
+                inputs: w.rows,
+                // The last vector of a row ends up to three numbers later: within the next rows, where there are any.
+                whole: if tail == LANES {
+                    w.rows
+                } else {
+                    w.rows.saturating_sub(3_usize.div_ceil(w.stride.max(1)))
+                },
+                tail,
+                at,
+            };
+            strip.run::<SIGMOID>(width, rows);
+        }
+        first += width;
+    }
+}
+
+/// Some vectors of columns, for all rows.
+#[derive(Clone, Copy)]
+struct Strip {
+    w: *const f32,
+    stride: usize,
+    inputs: usize,
+    /// Of these inputs the weights can be read in whole vectors.
+    whole: usize,
+    /// Columns of the last vector, 1 to 4.
+    tail: usize,
+    at: Operands,
+}
+
+impl Strip {
+    unsafe fn run<const SIGMOID: bool>(self, vectors: usize, rows: usize) {
+        let most = match vectors {
+            1 | 2 => 8,
+            3 => 5,
+            4 => 4,
+            _ => 1,
+        };
+        let blocks = rows.div_ceil(most);
+        let mut row = 0;
+        for block in 0..blocks {
+            let height = rows / blocks + usize::from(block < rows % blocks);
+            // SAFETY: `row + height <= rows`.
+            unsafe {
+                let at = Operands {
+                    x: self.at.x.add(row * self.inputs),
+                    start: self.at.start.add(row * self.at.start_stride),
+                    out: self.at.out.add(row * self.at.out_stride),
+                    ..self.at
+                };
+                let view = Self { at, ..self };
+                match (height, vectors) {
+                    (1, 1) => view.tile::<1, 1, SIGMOID>(),
+                    (2, 1) => view.tile::<2, 1, SIGMOID>(),
+                    (3, 1) => view.tile::<3, 1, SIGMOID>(),
+                    (4, 1) => view.tile::<4, 1, SIGMOID>(),
+                    (5, 1) => view.tile::<5, 1, SIGMOID>(),
+                    (6, 1) => view.tile::<6, 1, SIGMOID>(),
+                    (7, 1) => view.tile::<7, 1, SIGMOID>(),
+                    (8, 1) => view.tile::<8, 1, SIGMOID>(),
+                    (1, 2) => view.tile::<1, 2, SIGMOID>(),
+                    (2, 2) => view.tile::<2, 2, SIGMOID>(),
+                    (3, 2) => view.tile::<3, 2, SIGMOID>(),
+                    (4, 2) => view.tile::<4, 2, SIGMOID>(),
+                    (5, 2) => view.tile::<5, 2, SIGMOID>(),
+                    (6, 2) => view.tile::<6, 2, SIGMOID>(),
+                    (7, 2) => view.tile::<7, 2, SIGMOID>(),
+                    (8, 2) => view.tile::<8, 2, SIGMOID>(),
+                    (1, 3) => view.tile::<1, 3, SIGMOID>(),
+                    (2, 3) => view.tile::<2, 3, SIGMOID>(),
+                    (3, 3) => view.tile::<3, 3, SIGMOID>(),
+                    (4, 3) => view.tile::<4, 3, SIGMOID>(),
+                    (5, 3) => view.tile::<5, 3, SIGMOID>(),
+                    (1, 4) => view.tile::<1, 4, SIGMOID>(),
+                    (2, 4) => view.tile::<2, 4, SIGMOID>(),
+                    (3, 4) => view.tile::<3, 4, SIGMOID>(),
+                    (4, 4) => view.tile::<4, 4, SIGMOID>(),
+                    (1, 5) => view.tile::<1, 5, SIGMOID>(),
+                    (1, 6) => view.tile::<1, 6, SIGMOID>(),
+                    (1, 7) => view.tile::<1, 7, SIGMOID>(),
+                    _ => view.tile::<1, 8, SIGMOID>(),
+                }
+            }
+            row += height;
+        }
+    }
+
+    /// `[R, D] x [D, 4 V] -> [R, 4 V]`, sums in registers. The loops over `R` and `V` unroll.
+    ///
+    /// A function of its own, or the compiler spills the sums of one height for the sake of another.
+    #[inline(never)]
+    unsafe fn tile<const R: usize, const V: usize, const SIGMOID: bool>(self) {
+        // SAFETY: the caller vouches for `R` rows of `x` and `out`, `V` vectors of columns, the last `tail` wide.
+        unsafe {
+            let mut sums = [[vdupq_n_f32(0.0); V]; R];
+            for (r, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    let from = self.at.start.add(r * self.at.start_stride + v * LANES);
+                    *sum = if v + 1 < V { vld1q_f32(from) } else { some(from, self.tail) };
+                }
+            }
+            self.sum(&mut sums);
+            for (r, mut sums) in sums.into_iter().enumerate() {
+                if SIGMOID {
+                    // What lies beside the last columns must not reach their partners in a pair.
+                    sums[V - 1] = masked(sums[V - 1], self.tail);
+                    let (pairs, rest) = sums.as_chunks_mut::<2>();
+                    pairs.iter_mut().for_each(|pair| *pair = sigmoid_pair(*pair));
+                    rest.iter_mut().for_each(|sum| *sum = sigmoid_of(*sum));
+                }
+                for (v, sum) in sums.into_iter().enumerate() {
+                    let to = self.at.out.add(r * self.at.out_stride + v * LANES);
+                    if v + 1 < V { vst1q_f32(to, sum) } else { store_some(to, sum, self.tail) }
+                }
+            }
+        }
+    }
+
+    /// `sums += x w`.
+    #[inline]
+    unsafe fn sum<const R: usize, const V: usize>(self, sums: &mut [[float32x4_t; V]; R]) {
+        // SAFETY: as of `tile`; whole vectors of weights for the first `whole` inputs.
+        unsafe {
+            let weights = |d: usize| -> [float32x4_t; V] {
+                let w = self.w.wrapping_add(d * self.stride);
+                core::array::from_fn(|v| vld1q_f32(w.add(v * LANES)))
+            };
+            let row = |r: usize| self.at.x.wrapping_add(r * self.inputs);
+            for quad in 0..self.whole / 4 {
+                let d = 4 * quad;
+                let x: [float32x4_t; R] = core::array::from_fn(|r| vld1q_f32(row(r).add(d)));
+                multiply::<0, R, V>(sums, weights(d), &x);
+                multiply::<1, R, V>(sums, weights(d + 1), &x);
+                multiply::<2, R, V>(sums, weights(d + 2), &x);
+                multiply::<3, R, V>(sums, weights(d + 3), &x);
+            }
+            for d in self.whole / 4 * 4..self.inputs {
+                let x: [float32x4_t; R] = core::array::from_fn(|r| vld1q_dup_f32(row(r).add(d)));
+                let mut held = [vdupq_n_f32(0.0); V];
+                for (v, held) in held.iter_mut().enumerate() {
+                    let from = self.w.wrapping_add(d * self.stride + v * LANES);
+                    *held = if v + 1 < V || d < self.whole { vld1q_f32(from) } else { some(from, self.tail) };
+                }
+                multiply::<0, R, V>(sums, held, &x);
+            }
+        }
+    }
+}
+
+/// `sums += x weights` for input `D` of four inputs of each row.
+#[inline]
+fn multiply<const D: i32, const R: usize, const V: usize>(
+    sums: &mut [[float32x4_t; V]; R],
+    weights: [float32x4_t; V],
+    x: &[float32x4_t; R],
+) {
+    // SAFETY: NEON is there (see the module), and `D` is a lane.
+    for (sums, x) in sums.iter_mut().zip(x) {
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = unsafe { vfmaq_laneq_f32::<D>(*sum, weight, *x) };
+        }
+    }
+}
+
+/// The first `count` numbers, at most 4, and zeros.
+#[inline]
+unsafe fn some(from: *const f32, count: usize) -> float32x4_t {
+    // SAFETY: the caller vouches for `count` numbers.
+    unsafe {
+        if count == LANES {
+            return vld1q_f32(from);
+        }
+        let mut numbers = [0.0; LANES];
+        core::ptr::copy_nonoverlapping(from, numbers.as_mut_ptr(), count.min(LANES));
+        vld1q_f32(numbers.as_ptr())
+    }
+}
+
+/// The first `count` lanes, at most 4.
+#[inline]
+unsafe fn store_some(to: *mut f32, vector: float32x4_t, count: usize) {
+    // SAFETY: the caller vouches for `count` numbers of room.
+    unsafe {
+        if count == LANES {
+            return vst1q_f32(to, vector);
+        }
+        core::ptr::copy_nonoverlapping(to_array(vector).as_ptr(), to, count.min(LANES));
+    }
+}
+
+#[inline]
+fn to_array(vector: float32x4_t) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    // SAFETY: four numbers of room.
+    unsafe { vst1q_f32(lanes.as_mut_ptr(), vector) };
+    lanes
+}
+
+/// Zeros after the first `count` lanes.
+#[inline]
+fn masked(vector: float32x4_t, count: usize) -> float32x4_t {
+    // SAFETY: NEON is there (see the module), and four numbers.
+    unsafe {
+        let kept = vcltq_u32(vld1q_u32([0, 1, 2, 3].as_ptr()), vdupq_n_u32(count as u32));
+        vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(vector), kept))
+    }
+}
+
+/// See [`Kernel::dots`](super::Kernel::dots).
+pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
+    let inputs = w.0.len() / 4;
+    let (vectors, tail) = (inputs / LANES, inputs % LANES);
+    let weights = w.0.as_ptr().cast::<f32>();
+    for (x, out) in x.chunks_exact(inputs.max(1)).zip(out) {
+        let x = x.as_ptr();
+        // SAFETY: `x` and `w` hold `vectors * LANES + tail` numbers each.
+        unsafe {
+            // Two sums, so that a product need not wait for the one before it.
+            let mut sums = [vdupq_n_f32(0.0); 2];
+            for v in 0..vectors {
+                let (x, weights) = (vld1q_f32(x.add(v * LANES)), vld1q_f32(weights.add(v * LANES)));
+                sums[v % 2] = vfmaq_f32(sums[v % 2], x, weights);
+            }
+            if tail > 0 {
+                let at = vectors * LANES;
+                sums[0] = vfmaq_f32(sums[0], some(x.add(at), tail), some(weights.add(at), tail));
+            }
+            *out += vaddvq_f32(vaddq_f32(sums[0], sums[1]));
+        }
+    }
+}
+
+/// See [`Kernel::combine`](super::Kernel::combine).
+pub(super) fn combine(query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel: Rows<'_>) {
+    let paired = query.len().min(product.rows).min(key.rows);
+    let fits = key.is_whole() && product.is_whole() && panel.is_whole();
+    if !fits || key.columns != panel.columns || product.columns != panel.columns || panel.rows < key.rows {
+        return;
+    }
+    let (keys, products) = (key.numbers.0.as_ptr().cast::<f32>(), product.numbers.0.as_ptr().cast::<f32>());
+    let Rows { numbers, stride, columns, .. } = panel;
+    let out = numbers.as_mut_ptr();
+    let (whole, tail) = (columns - columns % LANES, columns % LANES);
+    for d in 0..key.rows {
+        let (key, out) = (keys.wrapping_add(d * key.stride), out.wrapping_add(d * stride));
+        // SAFETY: row `d`, as many columns as there are: `is_whole` bounds every address.
+        unsafe {
+            if d >= paired {
+                core::ptr::copy_nonoverlapping(key, out, columns);
+                continue;
+            }
+            let product = products.wrapping_add(d * product.stride);
+            let query = *query.as_ptr().add(d);
+            for column in (0..whole).step_by(LANES) {
+                let (key, product) = (vld1q_f32(key.add(column)), vld1q_f32(product.add(column)));
+                vst1q_f32(out.add(column), vfmaq_n_f32(key, product, query));
+            }
+            if tail > 0 {
+                let (key, product) = (some(key.add(whole), tail), some(product.add(whole), tail));
+                store_some(out.add(whole), vfmaq_n_f32(key, product, query), tail);
+            }
+        }
+    }
+}
+
+/// `1 / (1 + exp(-x))`; not-a-number counts as a large negative argument, as in the portable sigmoid.
+#[inline]
+fn sigmoid_of(x: float32x4_t) -> float32x4_t {
+    // SAFETY: NEON is there (see the module).
+    unsafe { vdivq_f32(vdupq_n_f32(1.0), one_plus_exp_of_minus(x)) }
+}
+
+/// Two vectors for one division, which costs as much as the rest of a sigmoid: `1/a = b (1/(a b))`. What comes out of
+/// one vector depends, in its last bits, on the other: the two are always the same columns of one row.
+#[inline]
+fn sigmoid_pair([x, y]: [float32x4_t; 2]) -> [float32x4_t; 2] {
+    // SAFETY: NEON is there (see the module).
+    unsafe {
+        let (a, b) = (one_plus_exp_of_minus(x), one_plus_exp_of_minus(y));
+        let inverse = vdivq_f32(vdupq_n_f32(1.0), vmulq_f32(a, b));
+        [vmulq_f32(inverse, b), vmulq_f32(inverse, a)]
+    }
+}
+
+/// `1 + 2^n 2^r` with `n + r = -x log2(e)`, `|r| <= 1/2`, and a polynomial of degree 5 for `2^r` (largest relative error
+/// 1.1e-7 without its roundings). Arguments are clamped to [-43, 43], so that the product of two results is finite.
+#[inline]
+fn one_plus_exp_of_minus(x: float32x4_t) -> float32x4_t {
+    // SAFETY: NEON is there (see the module).
+    unsafe {
+        let constant = |number: f32| vdupq_n_f32(number);
+        // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
+        let round = constant(12_582_912.0);
+        let minus_log2_e = constant(-core::f32::consts::LOG2_E);
+        // Not-a-number is not greater than the bound, and becomes it: `vmaxq_f32` would hand it through.
+        let x = vbslq_f32(vcgtq_f32(x, constant(-43.0)), x, constant(-43.0));
+        let x = vminq_f32(x, constant(43.0));
+        let shifted = vfmaq_f32(round, x, minus_log2_e);
+        let minus_n = vsubq_f32(round, shifted);
+        let r = vfmaq_f32(minus_n, x, minus_log2_e);
+        let mut power = constant(1.340_043_2e-3);
+        for coefficient in [9.676_037e-3, 5.550_327e-2, 2.402_210_7e-1, 6.931_472e-1, 1.0] {
+            power = vfmaq_f32(constant(coefficient), power, r);
+        }
+        let exponent = vshlq_n_s32::<23>(vreinterpretq_s32_f32(shifted));
+        let power = vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(power), exponent));
+        vaddq_f32(constant(1.0), power)
+    }
+}
+
+/// See [`Kernel::dice`](super::Kernel::dice).
+pub(super) fn dice(row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
+    let len = row.len().min(a.0.len() / 4).min(b.0.len() / 4).min(alpha.0.len() / 4);
+    let [a, b, alpha] = [a, b, alpha].map(|numbers| numbers.0.as_ptr().cast::<f32>());
+    let out = row.as_mut_ptr();
+    for start in (0..len).step_by(2 * LANES) {
+        let counts = [(len - start).min(LANES), (len - start).saturating_sub(LANES).min(LANES)];
+        // SAFETY: every run holds `len` numbers, as many as are counted from `start` on.
+        unsafe {
+            let load = |from: *const f32| {
+                let from = from.add(start);
+                [some(from, counts[0]), some(from.wrapping_add(LANES), counts[1])]
+            };
+            let [s, a, b, alpha] = [out.cast_const(), a, b, alpha].map(load);
+            let p = sigmoid_pair([vfmaq_f32(b[0], a[0], s[0]), vfmaq_f32(b[1], a[1], s[1])]);
+            for v in 0..2 {
+                // s (alpha + (1 - alpha) p)
+                let slope = vfmsq_f32(p[v], alpha[v], vsubq_f32(p[v], vdupq_n_f32(1.0)));
+                let to = out.wrapping_add(start + v * LANES);
+                store_some(to, vmulq_f32(s[v], slope), counts[v]);
+            }
+        }
+    }
+}

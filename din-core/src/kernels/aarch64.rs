@@ -6,12 +6,12 @@
 use super::operands::Operands;
 use super::{Finish, Matrix, Rows, Start};
 use crate::bytes::F32s;
+use core::arch::aarch64::vaddq_s32;
 use core::arch::aarch64::{
-    float32x4_t, vaddq_f32, vaddvq_f32, vbslq_f32, vcgtq_f32, vcltq_u32, vdivq_f32, vdupq_n_f32, vdupq_n_u32,
-    vfmaq_f32, vfmaq_laneq_f32, vfmaq_n_f32, vfmsq_f32, vld1q_dup_f32, vld1q_f32, vld1q_u32, vminq_f32,
-    vmulq_f32, vreinterpretq_f32_s32, vreinterpretq_s32_f32, vshlq_n_s32, vst1q_f32, vsubq_f32,
+    float32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vbslq_f32, vcgtq_f32, vdivq_f32, vdupq_n_f32, vfmaq_f32,
+    vfmaq_laneq_f32, vfmaq_n_f32, vfmsq_f32, vld1q_dup_f32, vld1q_f32, vmaxq_f32, vminq_f32, vmulq_f32,
+    vreinterpretq_f32_s32, vreinterpretq_s32_f32, vshlq_n_s32, vst1q_f32, vsubq_f32,
 };
-use core::arch::aarch64::{vaddq_s32, vandq_u32, vreinterpretq_f32_u32, vreinterpretq_u32_f32};
 
 /// Numbers in a vector.
 const LANES: usize = 4;
@@ -21,67 +21,51 @@ pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish
     let Some((operands, rows)) = Operands::of(x, w, start, out) else { return };
     // SAFETY: `Operands::of` checked every address.
     unsafe {
-        match finish {
-            Finish::Sum => product_rows::<false>(operands, rows, w),
-            Finish::Sigmoid => product_rows::<true>(operands, rows, w),
+        product_rows(operands, rows, w);
+        if finish == Finish::Sigmoid {
+            for row in 0..rows {
+                sigmoids(operands.out.add(row * operands.out_stride), w.columns);
+            }
         }
     }
 }
 
-/// Splits the columns into strips of four vectors and the rows into blocks of nearly equal height, so that the sums fill
-/// the registers: sixteen of them, four weights and four inputs of four rows are 24 of the 32. At least eight keep the
-/// multipliers busy (two a cycle, four cycles each), so a narrow strip takes more rows, and a single row wide strips.
-unsafe fn product_rows<const SIGMOID: bool>(operands: Operands, rows: usize, w: Matrix<'_>) {
-    let vectors = w.columns.div_ceil(LANES);
-    let widest = if rows == 1 { 8 } else { 4 };
+/// Splits the columns into strips of four vectors and a last one of fewer columns than a vector has, and the rows into
+/// blocks of nearly equal height, so that the sums fill the registers: sixteen of them, four weights and four inputs of
+/// four rows are 24 of the 32. At least eight keep the multipliers busy (two a cycle, four cycles each), so a narrow
+/// strip takes more rows, and a single row wide strips.
+unsafe fn product_rows(operands: Operands, rows: usize, w: Matrix<'_>) {
+    let whole = w.columns - w.columns % LANES;
+    let widest = if rows == 1 { 8 * LANES } else { 4 * LANES };
     let mut first = 0;
-    while first < vectors {
-        // From an even vector on, always: sigmoids are computed in pairs of vectors.
-        let width = (vectors - first).min(widest);
-        // SAFETY: `first * LANES` is less than `w.columns`.
+    while first < w.columns {
+        let columns = if first < whole { (whole - first).min(widest) } else { w.columns - whole };
+        // SAFETY: `first + columns <= w.columns`.
         unsafe {
-            let at = Operands {
-                start: operands.start.add(first * LANES),
-                out: operands.out.add(first * LANES),
-                ..operands
-            };
-            let tail = (w.columns - first * LANES).min(width * LANES) - (width - 1) * LANES;
-            let strip = Strip {
-                w: w.numbers.0.as_ptr().cast::<f32>().add(first * LANES),
-                stride: w.stride,
-                inputs: w.rows,
-                // The last vector of a row ends up to three numbers later: within the next rows, where there are any.
-                whole: if tail == LANES {
-                    w.rows
-                } else {
-                    w.rows.saturating_sub(3_usize.div_ceil(w.stride.max(1)))
-                },
-                tail,
-                at,
-            };
-            strip.run::<SIGMOID>(width, rows);
+            let at = Operands { start: operands.start.add(first), out: operands.out.add(first), ..operands };
+            let numbers = w.numbers.0.as_ptr().cast::<f32>().add(first);
+            let strip = Strip { w: numbers, stride: w.stride, inputs: w.rows, columns, at };
+            strip.run(rows);
         }
-        first += width;
+        first += columns;
     }
 }
 
-/// Some vectors of columns, for all rows.
+/// Some columns, whole vectors of them or less than one, for all rows.
 #[derive(Clone, Copy)]
 struct Strip {
     w: *const f32,
     stride: usize,
     inputs: usize,
-    /// Of these inputs the weights can be read in whole vectors.
-    whole: usize,
-    /// Columns of the last vector, 1 to 4.
-    tail: usize,
+    columns: usize,
     at: Operands,
 }
 
 impl Strip {
-    unsafe fn run<const SIGMOID: bool>(self, vectors: usize, rows: usize) {
+    unsafe fn run(self, rows: usize) {
+        let vectors = self.columns / LANES;
         let most = match vectors {
-            1 | 2 => 8,
+            0..=2 => 8,
             3 => 5,
             4 => 4,
             _ => 1,
@@ -100,98 +84,99 @@ impl Strip {
                 };
                 let view = Self { at, ..self };
                 match (height, vectors) {
-                    (1, 1) => view.tile::<1, 1, SIGMOID>(),
-                    (2, 1) => view.tile::<2, 1, SIGMOID>(),
-                    (3, 1) => view.tile::<3, 1, SIGMOID>(),
-                    (4, 1) => view.tile::<4, 1, SIGMOID>(),
-                    (5, 1) => view.tile::<5, 1, SIGMOID>(),
-                    (6, 1) => view.tile::<6, 1, SIGMOID>(),
-                    (7, 1) => view.tile::<7, 1, SIGMOID>(),
-                    (8, 1) => view.tile::<8, 1, SIGMOID>(),
-                    (1, 2) => view.tile::<1, 2, SIGMOID>(),
-                    (2, 2) => view.tile::<2, 2, SIGMOID>(),
-                    (3, 2) => view.tile::<3, 2, SIGMOID>(),
-                    (4, 2) => view.tile::<4, 2, SIGMOID>(),
-                    (5, 2) => view.tile::<5, 2, SIGMOID>(),
-                    (6, 2) => view.tile::<6, 2, SIGMOID>(),
-                    (7, 2) => view.tile::<7, 2, SIGMOID>(),
-                    (8, 2) => view.tile::<8, 2, SIGMOID>(),
-                    (1, 3) => view.tile::<1, 3, SIGMOID>(),
-                    (2, 3) => view.tile::<2, 3, SIGMOID>(),
-                    (3, 3) => view.tile::<3, 3, SIGMOID>(),
-                    (4, 3) => view.tile::<4, 3, SIGMOID>(),
-                    (5, 3) => view.tile::<5, 3, SIGMOID>(),
-                    (1, 4) => view.tile::<1, 4, SIGMOID>(),
-                    (2, 4) => view.tile::<2, 4, SIGMOID>(),
-                    (3, 4) => view.tile::<3, 4, SIGMOID>(),
-                    (4, 4) => view.tile::<4, 4, SIGMOID>(),
-                    (1, 5) => view.tile::<1, 5, SIGMOID>(),
-                    (1, 6) => view.tile::<1, 6, SIGMOID>(),
-                    (1, 7) => view.tile::<1, 7, SIGMOID>(),
-                    _ => view.tile::<1, 8, SIGMOID>(),
+                    (1, 0) => view.tile::<1, 1, true>(),
+                    (2, 0) => view.tile::<2, 1, true>(),
+                    (3, 0) => view.tile::<3, 1, true>(),
+                    (4, 0) => view.tile::<4, 1, true>(),
+                    (5, 0) => view.tile::<5, 1, true>(),
+                    (6, 0) => view.tile::<6, 1, true>(),
+                    (7, 0) => view.tile::<7, 1, true>(),
+                    (8, 0) => view.tile::<8, 1, true>(),
+                    (1, 1) => view.tile::<1, 1, false>(),
+                    (2, 1) => view.tile::<2, 1, false>(),
+                    (3, 1) => view.tile::<3, 1, false>(),
+                    (4, 1) => view.tile::<4, 1, false>(),
+                    (5, 1) => view.tile::<5, 1, false>(),
+                    (6, 1) => view.tile::<6, 1, false>(),
+                    (7, 1) => view.tile::<7, 1, false>(),
+                    (8, 1) => view.tile::<8, 1, false>(),
+                    (1, 2) => view.tile::<1, 2, false>(),
+                    (2, 2) => view.tile::<2, 2, false>(),
+                    (3, 2) => view.tile::<3, 2, false>(),
+                    (4, 2) => view.tile::<4, 2, false>(),
+                    (5, 2) => view.tile::<5, 2, false>(),
+                    (6, 2) => view.tile::<6, 2, false>(),
+                    (7, 2) => view.tile::<7, 2, false>(),
+                    (8, 2) => view.tile::<8, 2, false>(),
+                    (1, 3) => view.tile::<1, 3, false>(),
+                    (2, 3) => view.tile::<2, 3, false>(),
+                    (3, 3) => view.tile::<3, 3, false>(),
+                    (4, 3) => view.tile::<4, 3, false>(),
+                    (5, 3) => view.tile::<5, 3, false>(),
+                    (1, 4) => view.tile::<1, 4, false>(),
+                    (2, 4) => view.tile::<2, 4, false>(),
+                    (3, 4) => view.tile::<3, 4, false>(),
+                    (4, 4) => view.tile::<4, 4, false>(),
+                    (1, 5) => view.tile::<1, 5, false>(),
+                    (1, 6) => view.tile::<1, 6, false>(),
+                    (1, 7) => view.tile::<1, 7, false>(),
+                    _ => view.tile::<1, 8, false>(),
                 }
             }
             row += height;
         }
     }
 
-    /// `[R, D] x [D, 4 V] -> [R, 4 V]`, sums in registers. The loops over `R` and `V` unroll.
+    /// `[R, D] x [D, 4 V] -> [R, 4 V]`, sums in registers; `PART`: of one vector the first `columns` alone. The loops over
+    /// `R` and `V` unroll.
     ///
     /// A function of its own, or the compiler spills the sums of one height for the sake of another.
     #[inline(never)]
-    unsafe fn tile<const R: usize, const V: usize, const SIGMOID: bool>(self) {
-        // SAFETY: the caller vouches for `R` rows of `x` and `out`, `V` vectors of columns, the last `tail` wide.
+    unsafe fn tile<const R: usize, const V: usize, const PART: bool>(self) {
+        let count = if PART { self.columns } else { LANES };
+        // SAFETY: the caller vouches for `R` rows of `x` and `out`, and for the columns.
         unsafe {
             let mut sums = [[vdupq_n_f32(0.0); V]; R];
             for (r, sums) in sums.iter_mut().enumerate() {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    let from = self.at.start.add(r * self.at.start_stride + v * LANES);
-                    *sum = if v + 1 < V { vld1q_f32(from) } else { some(from, self.tail) };
+                    *sum = some(self.at.start.add(r * self.at.start_stride + v * LANES), count);
                 }
             }
-            self.sum(&mut sums);
-            for (r, mut sums) in sums.into_iter().enumerate() {
-                if SIGMOID {
-                    // What lies beside the last columns must not reach their partners in a pair.
-                    sums[V - 1] = masked(sums[V - 1], self.tail);
-                    let (pairs, rest) = sums.as_chunks_mut::<2>();
-                    pairs.iter_mut().for_each(|pair| *pair = sigmoid_pair(*pair));
-                    rest.iter_mut().for_each(|sum| *sum = sigmoid_of(*sum));
-                }
-                for (v, sum) in sums.into_iter().enumerate() {
-                    let to = self.at.out.add(r * self.at.out_stride + v * LANES);
-                    if v + 1 < V { vst1q_f32(to, sum) } else { store_some(to, sum, self.tail) }
-                }
-            }
-        }
-    }
-
-    /// `sums += x w`.
-    #[inline]
-    unsafe fn sum<const R: usize, const V: usize>(self, sums: &mut [[float32x4_t; V]; R]) {
-        // SAFETY: as of `tile`; whole vectors of weights for the first `whole` inputs.
-        unsafe {
-            let weights = |d: usize| -> [float32x4_t; V] {
-                let w = self.w.wrapping_add(d * self.stride);
-                core::array::from_fn(|v| vld1q_f32(w.add(v * LANES)))
+            // Part of a vector of weights can be read as a whole one where at least three numbers follow in later rows.
+            let whole = if PART {
+                self.inputs.saturating_sub(3_usize.div_ceil(self.stride.max(1)))
+            } else {
+                self.inputs
             };
-            let row = |r: usize| self.at.x.wrapping_add(r * self.inputs);
-            for quad in 0..self.whole / 4 {
-                let d = 4 * quad;
-                let x: [float32x4_t; R] = core::array::from_fn(|r| vld1q_f32(row(r).add(d)));
-                multiply::<0, R, V>(sums, weights(d), &x);
-                multiply::<1, R, V>(sums, weights(d + 1), &x);
-                multiply::<2, R, V>(sums, weights(d + 2), &x);
-                multiply::<3, R, V>(sums, weights(d + 3), &x);
-            }
-            for d in self.whole / 4 * 4..self.inputs {
-                let x: [float32x4_t; R] = core::array::from_fn(|r| vld1q_dup_f32(row(r).add(d)));
+            let weights = |d: usize, count: usize| {
                 let mut held = [vdupq_n_f32(0.0); V];
                 for (v, held) in held.iter_mut().enumerate() {
-                    let from = self.w.wrapping_add(d * self.stride + v * LANES);
-                    *held = if v + 1 < V || d < self.whole { vld1q_f32(from) } else { some(from, self.tail) };
+                    *held = some(self.w.wrapping_add(d * self.stride + v * LANES), count);
                 }
-                multiply::<0, R, V>(sums, held, &x);
+                held
+            };
+            let row = |r: usize| self.at.x.wrapping_add(r * self.inputs);
+            for d in (0..whole / 4 * 4).step_by(4) {
+                let mut x = [vdupq_n_f32(0.0); R];
+                for (r, x) in x.iter_mut().enumerate() {
+                    *x = vld1q_f32(row(r).add(d));
+                }
+                multiply::<0, R, V>(&mut sums, weights(d, LANES), &x);
+                multiply::<1, R, V>(&mut sums, weights(d + 1, LANES), &x);
+                multiply::<2, R, V>(&mut sums, weights(d + 2, LANES), &x);
+                multiply::<3, R, V>(&mut sums, weights(d + 3, LANES), &x);
+            }
+            for d in whole / 4 * 4..self.inputs {
+                let mut x = [vdupq_n_f32(0.0); R];
+                for (r, x) in x.iter_mut().enumerate() {
+                    *x = vld1q_dup_f32(row(r).add(d));
+                }
+                multiply::<0, R, V>(&mut sums, weights(d, if d < whole { LANES } else { count }), &x);
+            }
+            for (r, sums) in sums.into_iter().enumerate() {
+                for (v, sum) in sums.into_iter().enumerate() {
+                    store_some(self.at.out.add(r * self.at.out_stride + v * LANES), sum, count);
+                }
             }
         }
     }
@@ -216,11 +201,14 @@ fn multiply<const D: i32, const R: usize, const V: usize>(
 #[inline]
 unsafe fn some(from: *const f32, count: usize) -> float32x4_t {
     // SAFETY: the caller vouches for `count` numbers.
+    unsafe { if count == LANES { vld1q_f32(from) } else { part(from, count) } }
+}
+
+#[inline(never)]
+unsafe fn part(from: *const f32, count: usize) -> float32x4_t {
+    let mut numbers = [0.0; LANES];
+    // SAFETY: as of `some`.
     unsafe {
-        if count == LANES {
-            return vld1q_f32(from);
-        }
-        let mut numbers = [0.0; LANES];
         core::ptr::copy_nonoverlapping(from, numbers.as_mut_ptr(), count.min(LANES));
         vld1q_f32(numbers.as_ptr())
     }
@@ -230,29 +218,16 @@ unsafe fn some(from: *const f32, count: usize) -> float32x4_t {
 #[inline]
 unsafe fn store_some(to: *mut f32, vector: float32x4_t, count: usize) {
     // SAFETY: the caller vouches for `count` numbers of room.
-    unsafe {
-        if count == LANES {
-            return vst1q_f32(to, vector);
-        }
-        core::ptr::copy_nonoverlapping(to_array(vector).as_ptr(), to, count.min(LANES));
-    }
+    unsafe { if count == LANES { vst1q_f32(to, vector) } else { store_part(to, vector, count) } }
 }
 
-#[inline]
-fn to_array(vector: float32x4_t) -> [f32; LANES] {
+#[inline(never)]
+unsafe fn store_part(to: *mut f32, vector: float32x4_t, count: usize) {
     let mut lanes = [0.0; LANES];
-    // SAFETY: four numbers of room.
-    unsafe { vst1q_f32(lanes.as_mut_ptr(), vector) };
-    lanes
-}
-
-/// Zeros after the first `count` lanes.
-#[inline]
-fn masked(vector: float32x4_t, count: usize) -> float32x4_t {
-    // SAFETY: NEON is there (see the module), and four numbers.
+    // SAFETY: as of `store_some`.
     unsafe {
-        let kept = vcltq_u32(vld1q_u32([0, 1, 2, 3].as_ptr()), vdupq_n_u32(count as u32));
-        vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(vector), kept))
+        vst1q_f32(lanes.as_mut_ptr(), vector);
+        core::ptr::copy_nonoverlapping(lanes.as_ptr(), to, count.min(LANES));
     }
 }
 
@@ -313,15 +288,28 @@ pub(super) fn combine(query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel
     }
 }
 
-/// `1 / (1 + exp(-x))`; not-a-number counts as a large negative argument, as in the portable sigmoid.
-#[inline]
-fn sigmoid_of(x: float32x4_t) -> float32x4_t {
-    // SAFETY: NEON is there (see the module).
-    unsafe { vdivq_f32(vdupq_n_f32(1.0), one_plus_exp_of_minus(x)) }
+/// How many of the next eight numbers, of `left`, are in the first and in the second vector.
+fn pair_of(left: usize) -> [usize; 2] {
+    [left.min(LANES), left.saturating_sub(LANES).min(LANES)]
 }
 
-/// Two vectors for one division, which costs as much as the rest of a sigmoid: `1/a = b (1/(a b))`. What comes out of
-/// one vector depends, in its last bits, on the other: the two are always the same columns of one row.
+/// `1 / (1 + exp(-x))` of `len` numbers, in place.
+unsafe fn sigmoids(numbers: *mut f32, len: usize) {
+    for start in (0..len).step_by(2 * LANES) {
+        let counts = pair_of(len - start);
+        let [first, second] = [numbers.wrapping_add(start), numbers.wrapping_add(start + LANES)];
+        // SAFETY: the caller vouches for `len` numbers.
+        unsafe {
+            let [y, z] = sigmoid_pair([some(first, counts[0]), some(second, counts[1])]);
+            store_some(first, y, counts[0]);
+            store_some(second, z, counts[1]);
+        }
+    }
+}
+
+/// `1 / (1 + exp(-x))`; not-a-number counts as a large negative argument, as in the portable sigmoid. Two vectors for
+/// one division, which costs as much as the rest of a sigmoid: `1/a = b (1/(a b))`. What comes out of one vector depends,
+/// in its last bits, on the other: the two are always the same columns of one row.
 #[inline]
 fn sigmoid_pair([x, y]: [float32x4_t; 2]) -> [float32x4_t; 2] {
     // SAFETY: NEON is there (see the module).
@@ -364,7 +352,7 @@ pub(super) fn dice(row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
     let [a, b, alpha] = [a, b, alpha].map(|numbers| numbers.0.as_ptr().cast::<f32>());
     let out = row.as_mut_ptr();
     for start in (0..len).step_by(2 * LANES) {
-        let counts = [(len - start).min(LANES), (len - start).saturating_sub(LANES).min(LANES)];
+        let counts = pair_of(len - start);
         // SAFETY: every run holds `len` numbers, as many as are counted from `start` on.
         unsafe {
             let load = |from: *const f32| {

@@ -6,12 +6,7 @@
 use super::operands::Operands;
 use super::{Finish, Matrix, Rows, Start};
 use crate::bytes::F32s;
-use core::arch::aarch64::vaddq_s32;
-use core::arch::aarch64::{
-    float32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vbslq_f32, vcgtq_f32, vdivq_f32, vdupq_n_f32, vfmaq_f32,
-    vfmaq_laneq_f32, vfmaq_n_f32, vfmsq_f32, vld1q_dup_f32, vld1q_f32, vmaxq_f32, vminq_f32, vmulq_f32,
-    vreinterpretq_f32_s32, vreinterpretq_s32_f32, vshlq_n_s32, vst1q_f32, vsubq_f32,
-};
+use core::arch::aarch64::*;
 
 /// Numbers in a vector.
 const LANES: usize = 4;
@@ -184,15 +179,15 @@ impl Strip {
 
 /// `sums += x weights` for input `D` of four inputs of each row.
 #[inline]
+#[target_feature(enable = "neon")]
 fn multiply<const D: i32, const R: usize, const V: usize>(
     sums: &mut [[float32x4_t; V]; R],
     weights: [float32x4_t; V],
     x: &[float32x4_t; R],
 ) {
-    // SAFETY: NEON is there (see the module), and `D` is a lane.
     for (sums, x) in sums.iter_mut().zip(x) {
         for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum = unsafe { vfmaq_laneq_f32::<D>(*sum, weight, *x) };
+            *sum = vfmaq_laneq_f32::<D>(*sum, weight, *x);
         }
     }
 }
@@ -231,27 +226,33 @@ unsafe fn store_part(to: *mut f32, vector: float32x4_t, count: usize) {
     }
 }
 
+/// How many of the next eight numbers, of `left`, are in the first and in the second vector.
+fn pair_of(left: usize) -> [usize; 2] {
+    [left.min(LANES), left.saturating_sub(LANES).min(LANES)]
+}
+
 /// See [`Kernel::dots`](super::Kernel::dots).
 pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
     let inputs = w.0.len() / 4;
-    let (vectors, tail) = (inputs / LANES, inputs % LANES);
     let weights = w.0.as_ptr().cast::<f32>();
     for (x, out) in x.chunks_exact(inputs.max(1)).zip(out) {
         let x = x.as_ptr();
-        // SAFETY: `x` and `w` hold `vectors * LANES + tail` numbers each.
-        unsafe {
-            // Two sums, so that a product need not wait for the one before it.
-            let mut sums = [vdupq_n_f32(0.0); 2];
-            for v in 0..vectors {
-                let (x, weights) = (vld1q_f32(x.add(v * LANES)), vld1q_f32(weights.add(v * LANES)));
-                sums[v % 2] = vfmaq_f32(sums[v % 2], x, weights);
+        // SAFETY: NEON is there (see the module).
+        let mut sums = unsafe { [vdupq_n_f32(0.0); 2] };
+        for start in (0..inputs).step_by(2 * LANES) {
+            // SAFETY: `x` and `w` hold `inputs` numbers each, as many as are counted from `start` on.
+            unsafe {
+                // Two sums, so that a product need not wait for the one before it.
+                let counts = pair_of(inputs - start);
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    let at = start + v * LANES;
+                    let weights = some(weights.wrapping_add(at), counts[v]);
+                    *sum = vfmaq_f32(*sum, some(x.wrapping_add(at), counts[v]), weights);
+                }
             }
-            if tail > 0 {
-                let at = vectors * LANES;
-                sums[0] = vfmaq_f32(sums[0], some(x.add(at), tail), some(weights.add(at), tail));
-            }
-            *out += vaddvq_f32(vaddq_f32(sums[0], sums[1]));
         }
+        // SAFETY: NEON is there (see the module).
+        *out += unsafe { vaddvq_f32(vaddq_f32(sums[0], sums[1])) };
     }
 }
 
@@ -288,11 +289,6 @@ pub(super) fn combine(query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel
     }
 }
 
-/// How many of the next eight numbers, of `left`, are in the first and in the second vector.
-fn pair_of(left: usize) -> [usize; 2] {
-    [left.min(LANES), left.saturating_sub(LANES).min(LANES)]
-}
-
 /// `1 / (1 + exp(-x))` of `len` numbers, in place.
 unsafe fn sigmoids(numbers: *mut f32, len: usize) {
     for start in (0..len).step_by(2 * LANES) {
@@ -311,39 +307,35 @@ unsafe fn sigmoids(numbers: *mut f32, len: usize) {
 /// one division, which costs as much as the rest of a sigmoid: `1/a = b (1/(a b))`. What comes out of one vector depends,
 /// in its last bits, on the other: the two are always the same columns of one row.
 #[inline]
+#[target_feature(enable = "neon")]
 fn sigmoid_pair([x, y]: [float32x4_t; 2]) -> [float32x4_t; 2] {
-    // SAFETY: NEON is there (see the module).
-    unsafe {
-        let (a, b) = (one_plus_exp_of_minus(x), one_plus_exp_of_minus(y));
-        let inverse = vdivq_f32(vdupq_n_f32(1.0), vmulq_f32(a, b));
-        [vmulq_f32(inverse, b), vmulq_f32(inverse, a)]
-    }
+    let (a, b) = (one_plus_exp_of_minus(x), one_plus_exp_of_minus(y));
+    let inverse = vdivq_f32(vdupq_n_f32(1.0), vmulq_f32(a, b));
+    [vmulq_f32(inverse, b), vmulq_f32(inverse, a)]
 }
 
 /// `1 + 2^n 2^r` with `n + r = -x log2(e)`, `|r| <= 1/2`, and a polynomial of degree 5 for `2^r` (largest relative error
 /// 1.1e-7 without its roundings). Arguments are clamped to [-43, 43], so that the product of two results is finite.
 #[inline]
+#[target_feature(enable = "neon")]
 fn one_plus_exp_of_minus(x: float32x4_t) -> float32x4_t {
-    // SAFETY: NEON is there (see the module).
-    unsafe {
-        let constant = |number: f32| vdupq_n_f32(number);
-        // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
-        let round = constant(12_582_912.0);
-        let minus_log2_e = constant(-core::f32::consts::LOG2_E);
-        // Not-a-number is not greater than the bound, and becomes it: `vmaxq_f32` would hand it through.
-        let x = vbslq_f32(vcgtq_f32(x, constant(-43.0)), x, constant(-43.0));
-        let x = vminq_f32(x, constant(43.0));
-        let shifted = vfmaq_f32(round, x, minus_log2_e);
-        let minus_n = vsubq_f32(round, shifted);
-        let r = vfmaq_f32(minus_n, x, minus_log2_e);
-        let mut power = constant(1.340_043_2e-3);
-        for coefficient in [9.676_037e-3, 5.550_327e-2, 2.402_210_7e-1, 6.931_472e-1, 1.0] {
-            power = vfmaq_f32(constant(coefficient), power, r);
-        }
-        let exponent = vshlq_n_s32::<23>(vreinterpretq_s32_f32(shifted));
-        let power = vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(power), exponent));
-        vaddq_f32(constant(1.0), power)
+    let constant = |number: f32| vdupq_n_f32(number);
+    // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
+    let round = constant(12_582_912.0);
+    let minus_log2_e = constant(-core::f32::consts::LOG2_E);
+    // Not-a-number is not greater than the bound, and becomes it: `vmaxq_f32` would hand it through.
+    let x = vbslq_f32(vcgtq_f32(x, constant(-43.0)), x, constant(-43.0));
+    let x = vminq_f32(x, constant(43.0));
+    let shifted = vfmaq_f32(round, x, minus_log2_e);
+    let minus_n = vsubq_f32(round, shifted);
+    let r = vfmaq_f32(minus_n, x, minus_log2_e);
+    let mut power = constant(1.340_043_2e-3);
+    for coefficient in [9.676_037e-3, 5.550_327e-2, 2.402_210_7e-1, 6.931_472e-1, 1.0] {
+        power = vfmaq_f32(constant(coefficient), power, r);
     }
+    let exponent = vshlq_n_s32::<23>(vreinterpretq_s32_f32(shifted));
+    let power = vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(power), exponent));
+    vaddq_f32(constant(1.0), power)
 }
 
 /// See [`Kernel::dice`](super::Kernel::dice).

@@ -231,6 +231,23 @@ fn pair_of(left: usize) -> [usize; 2] {
     [left.min(LANES), left.saturating_sub(LANES).min(LANES)]
 }
 
+/// So many numbers in two vectors.
+#[inline]
+unsafe fn load_pair(from: *const f32, counts: [usize; 2]) -> [float32x4_t; 2] {
+    // SAFETY: the caller vouches for so many numbers.
+    unsafe { [some(from, counts[0]), some(from.wrapping_add(LANES), counts[1])] }
+}
+
+/// So many lanes of two vectors.
+#[inline]
+unsafe fn store_pair(to: *mut f32, pair: [float32x4_t; 2], counts: [usize; 2]) {
+    // SAFETY: the caller vouches for so many numbers of room.
+    unsafe {
+        store_some(to, pair[0], counts[0]);
+        store_some(to.wrapping_add(LANES), pair[1], counts[1]);
+    }
+}
+
 /// See [`Kernel::dots`](super::Kernel::dots).
 pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
     let inputs = w.0.len() / 4;
@@ -240,15 +257,12 @@ pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
         // SAFETY: NEON is there (see the module).
         let mut sums = unsafe { [vdupq_n_f32(0.0); 2] };
         for start in (0..inputs).step_by(2 * LANES) {
+            let counts = pair_of(inputs - start);
             // SAFETY: `x` and `w` hold `inputs` numbers each, as many as are counted from `start` on.
             unsafe {
+                let (x, weights) = (load_pair(x.add(start), counts), load_pair(weights.add(start), counts));
                 // Two sums, so that a product need not wait for the one before it.
-                let counts = pair_of(inputs - start);
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    let at = start + v * LANES;
-                    let weights = some(weights.wrapping_add(at), counts[v]);
-                    *sum = vfmaq_f32(*sum, some(x.wrapping_add(at), counts[v]), weights);
-                }
+                sums = [vfmaq_f32(sums[0], x[0], weights[0]), vfmaq_f32(sums[1], x[1], weights[1])];
             }
         }
         // SAFETY: NEON is there (see the module).
@@ -291,15 +305,24 @@ pub(super) fn combine(query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel
 
 /// `1 / (1 + exp(-x))` of `len` numbers, in place.
 unsafe fn sigmoids(numbers: *mut f32, len: usize) {
-    for start in (0..len).step_by(2 * LANES) {
-        let counts = pair_of(len - start);
-        let [first, second] = [numbers.wrapping_add(start), numbers.wrapping_add(start + LANES)];
-        // SAFETY: the caller vouches for `len` numbers.
-        unsafe {
-            let [y, z] = sigmoid_pair([some(first, counts[0]), some(second, counts[1])]);
-            store_some(first, y, counts[0]);
-            store_some(second, z, counts[1]);
+    let whole = len - len % (2 * LANES);
+    // SAFETY: the caller vouches for `len` numbers.
+    unsafe {
+        for start in (0..whole).step_by(2 * LANES) {
+            sigmoids_of_pair(numbers.add(start), [LANES; 2]);
         }
+        if whole < len {
+            sigmoids_of_pair(numbers.add(whole), pair_of(len - whole));
+        }
+    }
+}
+
+#[inline]
+unsafe fn sigmoids_of_pair(numbers: *mut f32, counts: [usize; 2]) {
+    // SAFETY: the caller vouches for so many numbers.
+    unsafe {
+        let pair = sigmoid_pair(load_pair(numbers, counts));
+        store_pair(numbers, pair, counts);
     }
 }
 
@@ -343,22 +366,30 @@ pub(super) fn dice(row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
     let len = row.len().min(a.0.len() / 4).min(b.0.len() / 4).min(alpha.0.len() / 4);
     let [a, b, alpha] = [a, b, alpha].map(|numbers| numbers.0.as_ptr().cast::<f32>());
     let out = row.as_mut_ptr();
-    for start in (0..len).step_by(2 * LANES) {
-        let counts = pair_of(len - start);
-        // SAFETY: every run holds `len` numbers, as many as are counted from `start` on.
-        unsafe {
-            let load = |from: *const f32| {
-                let from = from.add(start);
-                [some(from, counts[0]), some(from.wrapping_add(LANES), counts[1])]
-            };
-            let [s, a, b, alpha] = [out.cast_const(), a, b, alpha].map(load);
-            let p = sigmoid_pair([vfmaq_f32(b[0], a[0], s[0]), vfmaq_f32(b[1], a[1], s[1])]);
-            for v in 0..2 {
-                // s (alpha + (1 - alpha) p)
-                let slope = vfmsq_f32(p[v], alpha[v], vsubq_f32(p[v], vdupq_n_f32(1.0)));
-                let to = out.wrapping_add(start + v * LANES);
-                store_some(to, vmulq_f32(s[v], slope), counts[v]);
-            }
+    let whole = len - len % (2 * LANES);
+    // SAFETY: every run holds `len` numbers.
+    unsafe {
+        let dice_at = |start: usize, counts| {
+            dice_of_pair(out.add(start), a.add(start), b.add(start), alpha.add(start), counts);
+        };
+        for start in (0..whole).step_by(2 * LANES) {
+            dice_at(start, [LANES; 2]);
         }
+        if whole < len {
+            dice_at(whole, pair_of(len - whole));
+        }
+    }
+}
+
+#[inline]
+unsafe fn dice_of_pair(s: *mut f32, a: *const f32, b: *const f32, alpha: *const f32, counts: [usize; 2]) {
+    // SAFETY: the caller vouches for so many numbers in each run.
+    unsafe {
+        let out = s;
+        let [s, a, b, alpha] = [s.cast_const(), a, b, alpha].map(|from| load_pair(from, counts));
+        let p = sigmoid_pair([vfmaq_f32(b[0], a[0], s[0]), vfmaq_f32(b[1], a[1], s[1])]);
+        // s (alpha + (1 - alpha) p)
+        let of = |v: usize| vmulq_f32(s[v], vfmsq_f32(p[v], alpha[v], vsubq_f32(p[v], vdupq_n_f32(1.0))));
+        store_pair(out, [of(0), of(1)], counts);
     }
 }

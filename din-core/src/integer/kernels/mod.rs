@@ -4,10 +4,13 @@
 //! |---|---|---|
 //! | portable | everywhere | where nothing below is |
 //! | AVX2 | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | NEON | 64-bit Arm | always, but for targets without floating point |
 //!
 //! The contract: the same bits from every kernel. Sums cannot leave 32 bits, as the loader checked, so their order is
 //! free; everything else is defined step by step.
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -27,6 +30,9 @@ pub enum IntegerKernel {
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(Detected),
+    /// 64-bit Arm with NEON.
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon,
 }
 
 impl IntegerKernel {
@@ -37,6 +43,9 @@ impl IntegerKernel {
         if has_avx2() {
             return Self::Avx2(Detected(()));
         }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        return Self::Neon;
+        #[cfg(not(all(target_arch = "aarch64", target_feature = "neon")))]
         Self::Portable
     }
 
@@ -53,6 +62,8 @@ impl IntegerKernel {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => "neon",
         }
     }
 
@@ -63,6 +74,8 @@ impl IntegerKernel {
             Self::Portable => portable::product(product, x, out, stride),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::product(product, x, out, stride),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::product(product, x, out, stride),
         }
     }
 
@@ -72,6 +85,8 @@ impl IntegerKernel {
             Self::Portable => portable::add(part, x, t),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::add(part, x, t),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::add(part, x, t),
         }
     }
 
@@ -81,6 +96,8 @@ impl IntegerKernel {
             Self::Portable => portable::dots(part, x, sums),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dots(part, x, sums),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dots(part, x, sums),
         }
     }
 
@@ -98,6 +115,8 @@ impl IntegerKernel {
             Self::Portable => portable::combine(part, query, start, columns, panel),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::combine(part, query, start, columns, panel),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::combine(part, query, start, columns, panel),
         }
     }
 
@@ -107,6 +126,8 @@ impl IntegerKernel {
             Self::Portable => portable::weighted_sum(weights, keys, sums),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::weighted_sum(weights, keys, sums),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::weighted_sum(weights, keys, sums),
         }
     }
 
@@ -116,6 +137,8 @@ impl IntegerKernel {
             Self::Portable => portable::dice(parameters, outputs, rows),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dice(parameters, outputs, rows),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dice(parameters, outputs, rows),
         }
     }
 }

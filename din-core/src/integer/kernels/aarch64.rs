@@ -241,32 +241,31 @@ impl Strip {
             if QUADS {
                 // Inputs d, d + 1 and d + 2, d + 3 of four columns, from d, d + 2, d + 1, d + 3 of each.
                 let order = vld1q_u8([0, 4, 8, 12, 2, 6, 10, 14, 1, 5, 9, 13, 3, 7, 11, 15].as_ptr());
-                let mut pairs = [[vdupq_n_s16(0); V]; 2];
-                for v in 0..V {
-                    let quads = vqtbl1q_s8(vld1q_s8(weights.add(4 * v * LANES).cast()), order);
-                    pairs[0][v] = vmovl_s8(vget_low_s8(quads));
-                    pairs[1][v] = vmovl_high_s8(quads);
+                let mut quads = [vdupq_n_s8(0); V];
+                for (v, quads) in quads.iter_mut().enumerate() {
+                    *quads = vqtbl1q_s8(vld1q_s8(weights.add(4 * v * LANES).cast()), order);
                 }
-                multiply::<0, R, V>(sums, pairs[0].map(|pair| vget_low_s16(pair)), x);
-                multiply::<1, R, V>(sums, pairs[0].map(|pair| vget_high_s16(pair)), x);
-                multiply::<2, R, V>(sums, pairs[1].map(|pair| vget_low_s16(pair)), x);
-                multiply::<3, R, V>(sums, pairs[1].map(|pair| vget_high_s16(pair)), x);
+                let (first, second) =
+                    (quads.map(|q| vmovl_s8(vget_low_s8(q))), quads.map(|q| vmovl_high_s8(q)));
+                multiply::<0, R, V>(sums, first.map(|pair| vget_low_s16(pair)), x);
+                multiply::<1, R, V>(sums, first.map(|pair| vget_high_s16(pair)), x);
+                multiply::<2, R, V>(sums, second.map(|pair| vget_low_s16(pair)), x);
+                multiply::<3, R, V>(sums, second.map(|pair| vget_high_s16(pair)), x);
             } else {
                 let pairs = |weights: *const u8| {
-                    let mut held = [[vdup_n_s16(0); V]; 2];
-                    for v in 0..V {
-                        let pair = vld2_s16(weights.add(4 * v * LANES).cast());
-                        (held[0][v], held[1][v]) = (pair.0, pair.1);
+                    let mut pairs = [int16x4x2_t(vdup_n_s16(0), vdup_n_s16(0)); V];
+                    for (v, pair) in pairs.iter_mut().enumerate() {
+                        *pair = vld2_s16(weights.add(4 * v * LANES).cast());
                     }
-                    held
+                    pairs
                 };
-                let [first, second] = pairs(weights);
-                multiply::<0, R, V>(sums, first, x);
-                multiply::<1, R, V>(sums, second, x);
+                let held = pairs(weights);
+                multiply::<0, R, V>(sums, held.map(|pair| pair.0), x);
+                multiply::<1, R, V>(sums, held.map(|pair| pair.1), x);
                 if count > 2 {
-                    let [first, second] = pairs(weights.add(self.stride));
-                    multiply::<2, R, V>(sums, first, x);
-                    multiply::<3, R, V>(sums, second, x);
+                    let held = pairs(weights.add(self.stride));
+                    multiply::<2, R, V>(sums, held.map(|pair| pair.0), x);
+                    multiply::<3, R, V>(sums, held.map(|pair| pair.1), x);
                 }
             }
         }

@@ -228,7 +228,7 @@ impl Strip {
     }
 
     /// `sums += weights x` for four inputs of each row, of which `count` are there.
-    #[inline]
+    #[inline(always)] // as a call it would take the sums through memory
     unsafe fn four<const R: usize, const V: usize, const QUADS: bool>(
         &self,
         sums: &mut [[int32x4_t; V]; R],
@@ -238,36 +238,34 @@ impl Strip {
     ) {
         // SAFETY: the caller vouches for the weights of a group of four inputs, or of one or two groups of two.
         unsafe {
-            if QUADS {
-                // Inputs d, d + 1 and d + 2, d + 3 of four columns, from d, d + 2, d + 1, d + 3 of each.
-                let order = vld1q_u8([0, 4, 8, 12, 2, 6, 10, 14, 1, 5, 9, 13, 3, 7, 11, 15].as_ptr());
-                let mut quads = [vdupq_n_s8(0); V];
-                for (v, quads) in quads.iter_mut().enumerate() {
-                    *quads = vqtbl1q_s8(vld1q_s8(weights.add(4 * v * LANES).cast()), order);
+            let load = |weights: *const u8, order: [u8; 16]| {
+                let order = vld1q_u8(order.as_ptr());
+                let mut held = [vdupq_n_s8(0); V];
+                for (v, held) in held.iter_mut().enumerate() {
+                    *held = vqtbl1q_s8(vld1q_s8(weights.add(4 * v * LANES).cast()), order);
                 }
-                let (first, second) =
-                    (quads.map(|q| vmovl_s8(vget_low_s8(q))), quads.map(|q| vmovl_high_s8(q)));
-                multiply::<0, R, V>(sums, first.map(|pair| vget_low_s16(pair)), x);
-                multiply::<1, R, V>(sums, first.map(|pair| vget_high_s16(pair)), x);
-                multiply::<2, R, V>(sums, second.map(|pair| vget_low_s16(pair)), x);
-                multiply::<3, R, V>(sums, second.map(|pair| vget_high_s16(pair)), x);
+                held
+            };
+            // Of four columns: inputs d and d + 1 of each; then d + 2 and d + 3.
+            let (first, second) = if QUADS {
+                // From d, d + 2, d + 1, d + 3 of each column.
+                let quads = load(weights, [0, 4, 8, 12, 2, 6, 10, 14, 1, 5, 9, 13, 3, 7, 11, 15]);
+                (quads.map(|quad| vmovl_s8(vget_low_s8(quad))), quads.map(|quad| vmovl_high_s8(quad)))
             } else {
-                let pairs = |weights: *const u8| {
-                    let mut pairs = [int16x4x2_t(vdup_n_s16(0), vdup_n_s16(0)); V];
-                    for (v, pair) in pairs.iter_mut().enumerate() {
-                        *pair = vld2_s16(weights.add(4 * v * LANES).cast());
-                    }
-                    pairs
+                // From d, d + 1 of each column.
+                let order = [0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15];
+                let none = [vdupq_n_s16(0); V];
+                let second = if count > 2 {
+                    load(weights.add(self.stride), order).map(|pair| vreinterpretq_s16_s8(pair))
+                } else {
+                    none
                 };
-                let held = pairs(weights);
-                multiply::<0, R, V>(sums, held.map(|pair| pair.0), x);
-                multiply::<1, R, V>(sums, held.map(|pair| pair.1), x);
-                if count > 2 {
-                    let held = pairs(weights.add(self.stride));
-                    multiply::<2, R, V>(sums, held.map(|pair| pair.0), x);
-                    multiply::<3, R, V>(sums, held.map(|pair| pair.1), x);
-                }
-            }
+                (load(weights, order).map(|pair| vreinterpretq_s16_s8(pair)), second)
+            };
+            multiply::<0, R, V>(sums, first.map(|pair| vget_low_s16(pair)), x);
+            multiply::<1, R, V>(sums, first.map(|pair| vget_high_s16(pair)), x);
+            multiply::<2, R, V>(sums, second.map(|pair| vget_low_s16(pair)), x);
+            multiply::<3, R, V>(sums, second.map(|pair| vget_high_s16(pair)), x);
         }
     }
 }
@@ -282,9 +280,21 @@ fn multiply<const D: i32, const R: usize, const V: usize>(
 ) {
     for (sums, x) in sums.iter_mut().zip(x) {
         for (sum, weights) in sums.iter_mut().zip(weights) {
-            *sum = vmlal_lane_s16::<D>(*sum, weights, *x);
+            *sum = kept(vmlal_lane_s16::<D>(*sum, weights, *x));
         }
     }
+}
+
+/// The same sum. The compiler would else add up the products of some inputs first, which takes more registers than there
+/// are, and an addition for every few `smlal`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn kept(mut sum: int32x4_t) -> int32x4_t {
+    // SAFETY: no instruction at all.
+    unsafe {
+        core::arch::asm!("/* {0:v} */", inout(vreg) sum, options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
 }
 
 /// The first `count` numbers, at most 4, and zeros.

@@ -20,25 +20,14 @@ const TILE: usize = 4;
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
     let Product { weights, inputs, columns, shift, multipliers, start, finish } = *product;
-    let (from, len, group) = match weights {
-        Weights::Quads(weights) => (weights.as_ptr(), weights.len(), 4),
-        Weights::Panel(panel) => (panel.as_ptr().cast(), size_of_val(panel), 2),
-    };
-    let rows = x.len().checked_div(inputs).unwrap_or_default().min(out.len().div_ceil(stride.max(1)));
-    let span = rows.saturating_sub(1).saturating_mul(stride).saturating_add(columns);
-    let fits = inputs.div_ceil(group).saturating_mul(columns).saturating_mul(4) <= len
-        && columns <= stride
-        && (rows == 0 || span <= out.len())
-        && multipliers.len() / 2 >= columns
-        && start.len() >= columns;
-    if !fits || inputs == 0 || columns < LANES {
+    let Some(rows) = product.rows(x, out, stride).filter(|_| columns >= LANES) else {
         return portable::product(product, x, out, stride);
-    }
+    };
     for Columns { first, vectors, .. } in strips(columns) {
-        // SAFETY: `fits` bounds every address of the weights and of `out`, and `rows * inputs` numbers those of `x`.
+        // SAFETY: `Product::rows` checked every address.
         unsafe {
             let strip = Strip {
-                weights: from.add(4 * first),
+                weights: weights.as_ptr().add(4 * first),
                 stride: 4 * columns,
                 inputs,
                 multipliers: multipliers.as_ptr().add(2 * first),
@@ -46,10 +35,9 @@ pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride:
             };
             let (start, out) = (start.as_ptr().add(first), out.as_mut_ptr().add(first));
             let end = End::Finish { start, shift: finish.shift, out };
-            if group == 4 {
-                strip.rows::<true>(vectors, x.as_ptr(), rows, end, stride);
-            } else {
-                strip.rows::<false>(vectors, x.as_ptr(), rows, end, stride);
+            match weights {
+                Weights::Quads(_) => strip.rows::<true>(vectors, x.as_ptr(), rows, end, stride),
+                Weights::Panel(_) => strip.rows::<false>(vectors, x.as_ptr(), rows, end, stride),
             }
         }
     }
@@ -355,15 +343,11 @@ fn sigmoid(z: int16x8_t) -> int16x8_t {
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     let columns = part.outputs;
-    let rows = x.len().checked_div(part.inputs).unwrap_or_default();
-    let rows = rows.min(t.len().checked_div(columns).unwrap_or_default());
-    let fits = part.inputs.div_ceil(4).saturating_mul(columns).saturating_mul(4) <= part.weight.len()
-        && part.multipliers.len() / 2 >= columns;
-    if !fits || columns < LANES {
+    let Some(rows) = part.rows(x, t).filter(|_| columns >= LANES) else {
         return portable::add(part, x, t);
-    }
+    };
     for Columns { first, vectors, done } in strips(columns) {
-        // SAFETY: `fits` and `rows` bound the addresses.
+        // SAFETY: `Part::rows` checked every address.
         unsafe {
             let strip = Strip {
                 weights: part.weight.as_ptr().add(4 * first),
@@ -381,7 +365,7 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
 /// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
 pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
     let inputs = part.inputs;
-    if part.outputs != 1 || part.weight.len() < inputs.next_multiple_of(4) {
+    if part.outputs != 1 || !part.holds_weights(inputs) {
         return portable::dots(part, x, sums);
     }
     let rows = x.len().checked_div(inputs).unwrap_or_default().min(sums.len());
@@ -443,18 +427,12 @@ fn in_order(quads: int8x8_t) -> int16x8_t {
 
 /// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
 pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
-    let pairs = part.inputs.div_ceil(2);
-    let fits = start.saturating_add(columns) <= part.outputs
-        && pairs.saturating_mul(part.outputs).saturating_mul(4) <= part.base.len()
-        && query.len().div_ceil(4).saturating_mul(part.outputs).saturating_mul(4) <= part.weight.len()
-        && query.len() <= part.inputs
-        && pairs.saturating_mul(columns).saturating_mul(2) <= panel.len();
-    if !fits || columns < LANES {
+    if columns < LANES || !part.holds_columns(query, start, columns, panel) {
         return portable::combine(part, query, start, columns, panel);
     }
-    for index in 0..pairs {
+    for index in 0..part.inputs.div_ceil(2) {
         let count = query.len().saturating_sub(2 * index).min(2);
-        // SAFETY: `fits` bounds every address: two inputs of a column are four bytes, as are four weights of one byte.
+        // SAFETY: `holds_columns`: two inputs of a column are four bytes, as are four weights of one byte.
         unsafe {
             let base = part.base.as_ptr().add(4 * (index * part.outputs + start));
             let to = panel.as_mut_ptr().add(2 * index * columns);
@@ -534,16 +512,14 @@ unsafe fn weighted_strip<const V: usize>(weights: &[i32], keys: *const i16, widt
 
 /// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
 pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
-    let Parameters { b, a, alpha, e } = parameters;
-    let fits = [b.len() / 4, a.len() / 2, alpha.len() / 2, e.len()].into_iter().all(|len| len >= outputs);
-    if !fits {
+    if !parameters.holds_dice(outputs) {
         return portable::dice(parameters, outputs, rows);
     }
     for row in rows.chunks_mut(outputs.max(1)) {
         let (vectors, rest) = row.as_chunks_mut::<8>();
         let first = 8 * vectors.len();
         for (vector, o) in vectors.iter_mut().zip((0..).step_by(8)) {
-            // SAFETY: NEON is there (see the module); `fits` bounds the parameters of eight outputs.
+            // SAFETY: NEON is there (see the module); `holds_dice`.
             unsafe { dice_of_eight(parameters, o, vector) };
         }
         portable::dice_from(parameters, first, rest);

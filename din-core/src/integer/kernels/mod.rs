@@ -11,6 +11,8 @@
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod aarch64;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"), test, din_dsp))]
+mod extents;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;

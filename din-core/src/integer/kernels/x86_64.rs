@@ -19,29 +19,17 @@ const ROWS: usize = 6;
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
     let Product { weights, inputs, columns, shift, multipliers, start, finish } = *product;
-    let (from, len, quads) = match weights {
-        Weights::Quads(weights) => (weights.as_ptr(), weights.len(), true),
-        Weights::Panel(panel) => (panel.as_ptr().cast(), size_of_val(panel), false),
-    };
-    let groups = inputs.div_ceil(if quads { 4 } else { 2 });
-    let rows = x.len().checked_div(inputs).unwrap_or_default().min(out.len().div_ceil(stride.max(1)));
-    let span = rows.saturating_sub(1).saturating_mul(stride).saturating_add(columns);
-    let fits = groups.saturating_mul(columns).saturating_mul(4) <= len
-        && columns <= stride
-        && (rows == 0 || span <= out.len())
-        && multipliers.len() / 2 >= columns
-        && start.len() >= columns;
-    if !fits || inputs == 0 {
+    let Some(rows) = product.rows(x, out, stride) else {
         return portable::product(product, x, out, stride);
-    }
+    };
+    let quads = matches!(weights, Weights::Quads(_));
     let mut first = 0;
     while first < columns {
         let width = (columns - first).min(2 * LANES);
-        // SAFETY: the processor has AVX2 (see the module); `fits` bounds every address of the weights and of `out`, and
-        // `rows * inputs` numbers those of `x`.
+        // SAFETY: the processor has AVX2 (see the module); `Product::rows` checked every address.
         unsafe {
             let strip = Strip {
-                weights: from.add(first * 4),
+                weights: weights.as_ptr().add(first * 4),
                 stride: columns * 4,
                 inputs,
                 tail: (width - 1) % LANES + 1,

@@ -333,11 +333,7 @@ fn sigmoid(z: __m256i) -> __m256i {
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     let columns = part.outputs;
-    let fits = part.inputs.div_ceil(4).saturating_mul(columns).saturating_mul(4) <= part.weight.len()
-        && x.len() >= part.inputs
-        && t.len() >= columns
-        && part.multipliers.len() / 2 >= columns;
-    if !fits {
+    if part.rows(x, t).is_none() {
         return portable::add(part, x, t);
     }
     for first in (0..columns).step_by(2 * LANES) {
@@ -350,7 +346,7 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
             multipliers: widened(&part.multipliers[first * 2..(first + width) * 2]),
             shift: part.shift,
         };
-        // SAFETY: the processor has AVX2 (see the module); `fits` bounds the addresses of weights and `x`.
+        // SAFETY: the processor has AVX2 (see the module); `Part::rows` checked every address.
         let sums = unsafe { strip.one_row(x.as_ptr()) };
         for (t, sum) in t[first..first + width].iter_mut().zip(sums) {
             *t = t.wrapping_add(sum);
@@ -376,7 +372,7 @@ impl Strip {
 
 /// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
 pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
-    if part.outputs != 1 || part.weight.len() < part.inputs.next_multiple_of(4) {
+    if part.outputs != 1 || !part.holds_weights(part.inputs) {
         return portable::dots(part, x, sums);
     }
     // SAFETY: the processor has AVX2 (see the module).
@@ -413,16 +409,10 @@ fn dots_avx2(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
 
 /// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
 pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
-    let pairs = part.inputs.div_ceil(2);
-    let fits = start.saturating_add(columns) <= part.outputs
-        && pairs.saturating_mul(part.outputs).saturating_mul(4) <= part.base.len()
-        && query.len().div_ceil(4).saturating_mul(part.outputs).saturating_mul(4) <= part.weight.len()
-        && query.len() <= part.inputs
-        && pairs.saturating_mul(columns).saturating_mul(2) <= panel.len();
-    if !fits {
+    if !part.holds_columns(query, start, columns, panel) {
         return portable::combine(part, query, start, columns, panel);
     }
-    // SAFETY: the processor has AVX2 (see the module); `fits` bounds every address.
+    // SAFETY: the processor has AVX2 (see the module); `holds_columns` checked every address.
     unsafe { combine_avx2(part, query, start, columns, panel.as_mut_ptr().cast()) };
 }
 
@@ -510,16 +500,14 @@ fn weighted_sum_avx2(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
 
 /// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
 pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
-    let Parameters { b, a, alpha, e } = parameters;
-    let fits = [b.len() / 4, a.len() / 2, alpha.len() / 2, e.len()].into_iter().all(|len| len >= outputs);
-    if !fits {
+    if !parameters.holds_dice(outputs) {
         return portable::dice(parameters, outputs, rows);
     }
     for row in rows.chunks_mut(outputs.max(1)) {
         let (vectors, rest) = row.as_chunks_mut::<LANES>();
         let first = vectors.len() * LANES;
         for (vector, o) in vectors.iter_mut().zip((0..).step_by(LANES)) {
-            // SAFETY: the processor has AVX2 (see the module); `fits` bounds the parameters of eight outputs.
+            // SAFETY: the processor has AVX2 (see the module); `holds_dice`.
             unsafe { dice_of_eight(parameters, o, vector) };
         }
         portable::dice_from(parameters, first, rest);

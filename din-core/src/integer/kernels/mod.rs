@@ -5,12 +5,15 @@
 //! | portable | everywhere | where nothing below is |
 //! | AVX2 | x86-64 | at run time with the feature `std`, else if compiled for it |
 //! | NEON | 64-bit Arm | always, but for targets without floating point |
+//! | DSP | Cortex-M4, M7; M33 and others of Armv8-M with the extension | if compiled for it: see `build.rs` |
 //!
 //! The contract: the same bits from every kernel. Sums cannot leave 32 bits, as the loader checked, so their order is
 //! free; everything else is defined step by step.
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod aarch64;
+#[cfg(any(test, din_dsp))]
+mod dsp;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"), test, din_dsp))]
 mod extents;
 mod portable;
@@ -35,6 +38,9 @@ pub enum IntegerKernel {
     /// 64-bit Arm with NEON.
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     Neon,
+    /// Cortex-M with the DSP extension. In tests of other machines its instructions are emulated.
+    #[cfg(any(test, din_dsp))]
+    Dsp,
 }
 
 impl IntegerKernel {
@@ -47,14 +53,19 @@ impl IntegerKernel {
         }
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         return Self::Neon;
-        #[cfg(not(all(target_arch = "aarch64", target_feature = "neon")))]
+        #[cfg(din_dsp)]
+        return Self::Dsp;
+        #[allow(unreachable_code)] // behind a kernel that is always there
         Self::Portable
     }
 
     /// Every kernel that this processor has, the portable one first.
     pub fn all() -> impl Iterator<Item = Self> {
         let best = Self::best();
-        core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best))
+        let all = core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best));
+        #[cfg(all(test, not(din_dsp)))] // emulated
+        let all = all.chain([Self::Dsp]);
+        all
     }
 
     /// What it is called in reports.
@@ -66,6 +77,8 @@ impl IntegerKernel {
             Self::Avx2(_) => "avx2",
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => "neon",
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => "dsp",
         }
     }
 
@@ -78,6 +91,8 @@ impl IntegerKernel {
             Self::Avx2(_) => x86_64::product(product, x, out, stride),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::product(product, x, out, stride),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::product(product, x, out, stride),
         }
     }
 
@@ -89,6 +104,8 @@ impl IntegerKernel {
             Self::Avx2(_) => x86_64::add(part, x, t),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::add(part, x, t),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::add(part, x, t),
         }
     }
 
@@ -100,6 +117,8 @@ impl IntegerKernel {
             Self::Avx2(_) => x86_64::dots(part, x, sums),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dots(part, x, sums),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::dots(part, x, sums),
         }
     }
 
@@ -119,6 +138,8 @@ impl IntegerKernel {
             Self::Avx2(_) => x86_64::combine(part, query, start, columns, panel),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::combine(part, query, start, columns, panel),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::combine(part, query, start, columns, panel),
         }
     }
 
@@ -130,6 +151,8 @@ impl IntegerKernel {
             Self::Avx2(_) => x86_64::weighted_sum(weights, keys, sums),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::weighted_sum(weights, keys, sums),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::weighted_sum(weights, keys, sums),
         }
     }
 
@@ -141,6 +164,8 @@ impl IntegerKernel {
             Self::Avx2(_) => x86_64::dice(parameters, outputs, rows),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dice(parameters, outputs, rows),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::dice(parameters, outputs, rows),
         }
     }
 }

@@ -1,0 +1,391 @@
+//! The DSP extension of Cortex-M4, M7 and M33: two 16-bit products to an instruction. Every function checks the lengths
+//! that its addresses rely on.
+//!
+//! The work is `smlad`: two inputs of one column. Weights of one byte become pairs by `sxtb16`, which is why quads are
+//! stored in the order d, d + 2, d + 1, d + 3. Sums stay in the fourteen registers; a few columns and two rows at a time
+//! share what is loaded. The same code runs with emulated instructions in the tests of any machine.
+#![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
+#![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
+
+mod instructions;
+
+use super::{Finish, Product, Weights, portable};
+use crate::fixed::{SIGMOID, rshift, sat16};
+use crate::integer::layer::{Parameters, Part};
+use instructions::{halves, qadd16, smlad, sxtb16, sxtb16_of_rotated, word};
+
+/// See [`IntegerKernel::product`](super::IntegerKernel::product).
+pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
+    let Some(rows) = product.rows(x, out, stride) else {
+        return portable::product(product, x, out, stride);
+    };
+    let mut first = 0;
+    while first < product.columns {
+        let left = product.columns - first;
+        let strip = Strip::of(product, first);
+        let end = End { start: &product.start[first..], finish: product.finish, stride };
+        // SAFETY: `Product::rows` checked every address.
+        first += unsafe {
+            let (x, out) = (x.as_ptr(), out.as_mut_ptr().add(first));
+            match product.weights {
+                Weights::Panel(_) if left >= 4 => strip.finish::<4, false>(&end, x, rows, out),
+                Weights::Panel(_) if left >= 2 => strip.finish::<2, false>(&end, x, rows, out),
+                Weights::Panel(_) => strip.finish::<1, false>(&end, x, rows, out),
+                Weights::Quads(_) if left >= 2 => strip.finish::<2, true>(&end, x, rows, out),
+                Weights::Quads(_) => strip.finish::<1, true>(&end, x, rows, out),
+            }
+        };
+    }
+}
+
+/// Some columns of the weights.
+struct Strip<'a> {
+    /// The first column's first group of two or four inputs.
+    weights: *const u8,
+    /// Bytes from a group to the next.
+    stride: usize,
+    inputs: usize,
+    /// From the first column on.
+    multipliers: &'a [[u8; 2]],
+    shift: u8,
+}
+
+/// What becomes of the sums of a strip.
+struct End<'a> {
+    /// From the first column on.
+    start: &'a [i32],
+    finish: Finish,
+    /// Numbers from a row of the output to the next.
+    stride: usize,
+}
+
+impl<'a> Strip<'a> {
+    /// From column `first` on.
+    fn of(product: &Product<'a>, first: usize) -> Self {
+        Self {
+            weights: product.weights.as_ptr().wrapping_add(4 * first),
+            stride: 4 * product.columns,
+            inputs: product.inputs,
+            multipliers: &product.multipliers.as_chunks().0[first..],
+            shift: product.shift,
+        }
+    }
+
+    /// `C` columns of the product; gives `C`.
+    unsafe fn finish<const C: usize, const QUADS: bool>(
+        &self,
+        end: &End<'_>,
+        mut x: *const i16,
+        rows: usize,
+        mut out: *mut i16,
+    ) -> usize {
+        // SAFETY: the caller vouches for `rows` rows of `x` and `out`, and for `C` columns.
+        unsafe {
+            for _ in 0..rows / 2 {
+                self.finish_rows::<2, C, QUADS>(end, x, out);
+                x = x.add(2 * self.inputs);
+                out = out.add(2 * end.stride);
+            }
+            if rows % 2 == 1 {
+                self.finish_rows::<1, C, QUADS>(end, x, out);
+            }
+        }
+        C
+    }
+
+    #[inline]
+    unsafe fn finish_rows<const R: usize, const C: usize, const QUADS: bool>(
+        &self,
+        end: &End<'_>,
+        x: *const i16,
+        out: *mut i16,
+    ) {
+        // SAFETY: the caller vouches for `R` rows of `x` and `out`, and for `C` columns.
+        unsafe {
+            let sums = if QUADS { self.quad_sums::<R, C>(x) } else { self.pair_sums::<R, C>(x) };
+            for c in 0..C {
+                let m = i32::from(i16::from_le_bytes(*self.multipliers.get_unchecked(c)));
+                let start = *end.start.get_unchecked(c);
+                for (r, sums) in sums.iter().enumerate() {
+                    let t = start.wrapping_add((sums[c] >> self.shift).wrapping_mul(m));
+                    let z = i32::from(sat16(t >> end.finish.shift));
+                    let z = if end.finish.sigmoid { sigmoid(z) } else { z };
+                    *out.add(r * end.stride + c) = z as i16;
+                }
+            }
+        }
+    }
+
+    /// `[R, D] x [D, C] -> [R, C]` of a panel, and the rounding constant of s1.
+    #[inline(always)] // as a call it would take the sums through memory
+    unsafe fn pair_sums<const R: usize, const C: usize>(&self, x: *const i16) -> [[i32; C]; R] {
+        let mut sums = [[(1 << self.shift) >> 1; C]; R];
+        let mut weights = self.weights;
+        // SAFETY: the caller vouches for `R` rows and `C` columns.
+        unsafe {
+            let end = x.add(self.inputs / 2 * 2);
+            let mut x = x;
+            while x < end {
+                let mut held = [0; R];
+                for (r, held) in held.iter_mut().enumerate() {
+                    *held = pair(x.add(r * self.inputs));
+                }
+                for c in 0..C {
+                    let w = pair(weights.add(4 * c).cast());
+                    for (sums, x) in sums.iter_mut().zip(held) {
+                        sums[c] = smlad(x, w, sums[c]);
+                    }
+                }
+                x = x.add(2);
+                weights = weights.add(self.stride);
+            }
+            if self.inputs % 2 == 1 {
+                for c in 0..C {
+                    let [w, _] = halves(pair(weights.add(4 * c).cast()));
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        sums[c] = sums[c].wrapping_add(w.wrapping_mul((*x.add(r * self.inputs)).into()));
+                    }
+                }
+            }
+        }
+        sums
+    }
+
+    /// `[R, D] x [D, C] -> [R, C]` of quads, and the rounding constant of s1.
+    #[inline(always)] // as a call it would take the sums through memory
+    unsafe fn quad_sums<const R: usize, const C: usize>(&self, x: *const i16) -> [[i32; C]; R] {
+        let mut sums = [[(1 << self.shift) >> 1; C]; R];
+        let mut weights = self.weights;
+        // SAFETY: the caller vouches for `R` rows and `C` columns.
+        unsafe {
+            let end = x.add(self.inputs / 4 * 4);
+            let mut x = x;
+            while x < end {
+                let mut held = [[0; 2]; R];
+                for (r, held) in held.iter_mut().enumerate() {
+                    *held = [pair(x.add(r * self.inputs)), pair(x.add(r * self.inputs + 2))];
+                }
+                multiply(&mut sums, weights, &held);
+                x = x.add(4);
+                weights = weights.add(self.stride);
+            }
+            let rest = self.inputs % 4;
+            if rest > 0 {
+                let mut held = [[0; 2]; R];
+                for (r, held) in held.iter_mut().enumerate() {
+                    *held = some(x.add(r * self.inputs), rest);
+                }
+                multiply(&mut sums, weights, &held);
+            }
+        }
+        sums
+    }
+}
+
+/// `sums += weights x` for four inputs.
+#[inline(always)]
+unsafe fn multiply<const R: usize, const C: usize>(
+    sums: &mut [[i32; C]; R],
+    weights: *const u8,
+    x: &[[u32; 2]; R],
+) {
+    for c in 0..C {
+        // SAFETY: the caller vouches for the quads of `C` columns.
+        let quad = unsafe { pair(weights.add(4 * c).cast()) };
+        let (first, second) = (sxtb16(quad), sxtb16_of_rotated(quad));
+        for (sums, x) in sums.iter_mut().zip(x) {
+            sums[c] = smlad(x[1], second, smlad(x[0], first, sums[c]));
+        }
+    }
+}
+
+/// Two numbers, wherever they lie: the cores load words from any address.
+#[inline(always)]
+unsafe fn pair(from: *const i16) -> u32 {
+    // SAFETY: the caller vouches for two numbers.
+    unsafe { from.cast::<u32>().read_unaligned() }
+}
+
+/// The first `count` of four numbers, and zeros.
+#[inline(never)]
+unsafe fn some(from: *const i16, count: usize) -> [u32; 2] {
+    // SAFETY: the caller vouches for `count` numbers.
+    let number = |d: usize| if d < count { i32::from(unsafe { *from.add(d) }) } else { 0 };
+    [word(number(0), number(1)), word(number(2), number(3))]
+}
+
+/// Of each segment `2^11 a + 2^10`, `2^11 b + 2^10` and `c`: the rounding constants of two shifts by 11.
+const SEGMENTS: [[i32; 4]; 16] = {
+    let mut segments = [[0; 4]; 16];
+    let mut index = 0;
+    while index < 16 {
+        let [a, b, c] = SIGMOID[index];
+        segments[index] = [(a << 11) + (1 << 10), (b << 11) + (1 << 10), c, 0];
+        index += 1;
+    }
+    segments
+};
+
+/// See [`fixed::sigmoid`](crate::fixed::sigmoid): u in eleven bits instead of fifteen, which gives the same numbers in
+/// fewer steps. `z` is within 16 bits.
+#[inline(always)]
+fn sigmoid(z: i32) -> i32 {
+    let sign = z >> 31;
+    let s = z ^ sign;
+    let [a, b, c, _] = SEGMENTS[(s >> 11) as usize & 15];
+    let u = s & 2047;
+    let slope = b.wrapping_add(c.wrapping_mul(u)) >> 11;
+    let y = a.wrapping_add(slope.wrapping_mul(u)) >> 11;
+    y ^ sign & 0x7fff
+}
+
+/// See [`IntegerKernel::add`](super::IntegerKernel::add).
+pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
+    if part.rows(x, t).is_none() {
+        return portable::add(part, x, t);
+    }
+    for (x, t) in x.chunks_exact(part.inputs).zip(t.chunks_exact_mut(part.outputs)) {
+        let strip = |first| Strip {
+            weights: part.weight.as_ptr().wrapping_add(4 * first),
+            stride: 4 * part.outputs,
+            inputs: part.inputs,
+            multipliers: &part.multipliers.as_chunks().0[first..],
+            shift: part.shift,
+        };
+        let (fours, rest) = t.as_chunks_mut::<4>();
+        let done = 4 * fours.len();
+        for (t, first) in fours.iter_mut().zip((0..).step_by(4)) {
+            // SAFETY: `Part::rows` checked every address.
+            unsafe { strip(first).add(x, t) };
+        }
+        for (t, first) in rest.iter_mut().zip(done..) {
+            // SAFETY: as above.
+            unsafe { strip(first).add(x, core::array::from_mut(t)) };
+        }
+    }
+}
+
+impl Strip<'_> {
+    /// `t += rshift(x W, s1) m` for `C` columns.
+    #[inline]
+    unsafe fn add<const C: usize>(&self, x: &[i16], t: &mut [i32; C]) {
+        // SAFETY: the caller vouches for `C` columns.
+        let [sums] = unsafe { self.quad_sums::<1, C>(x.as_ptr()) };
+        for ((t, sum), m) in t.iter_mut().zip(sums).zip(self.multipliers) {
+            *t = t.wrapping_add((sum >> self.shift).wrapping_mul(i16::from_le_bytes(*m).into()));
+        }
+    }
+}
+
+/// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
+pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
+    let rows = x.len().checked_div(part.inputs).unwrap_or_default().min(sums.len());
+    if part.outputs != 1 || !part.holds_weights(part.inputs) {
+        return portable::dots(part, x, sums);
+    }
+    let weights = part.weight.as_ptr();
+    // Without a rounding constant.
+    let strip = Strip { weights, stride: 4, inputs: part.inputs, multipliers: &[], shift: 0 };
+    let mut x = x.as_ptr();
+    let (pairs, rest) = sums[..rows].as_chunks_mut::<2>();
+    // SAFETY: as many rows of `x` as sums, and weights for every input.
+    unsafe {
+        for sums in pairs {
+            *sums = strip.quad_sums::<2, 1>(x).map(|[sum]| sum);
+            x = x.add(2 * part.inputs);
+        }
+        for sum in rest {
+            [[*sum]] = strip.quad_sums::<1, 1>(x);
+        }
+    }
+}
+
+/// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
+pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
+    if !part.holds_columns(query, start, columns, panel) {
+        return portable::combine(part, query, start, columns, panel);
+    }
+    let pairs = part.inputs.div_ceil(2);
+    for index in (0..pairs).step_by(2) {
+        let count = query.len().saturating_sub(2 * index).min(4);
+        let has_second = index + 1 < pairs;
+        // SAFETY: `holds_columns`: two inputs of a column are four bytes, as are four weights of one byte.
+        unsafe {
+            let base = part.base.as_ptr().add(4 * (index * part.outputs + start));
+            let to = panel.as_mut_ptr().add(2 * index * columns);
+            let [first, second] = if count > 0 { some(query.as_ptr().add(2 * index), count) } else { [0; 2] };
+            let quads = part.weight.as_ptr().wrapping_add(4 * (index / 2 * part.outputs + start));
+            for c in 0..columns {
+                let quad = if count > 0 { pair(quads.add(4 * c).cast()) } else { 0 };
+                let at = base.add(4 * c);
+                let numbers = combined(pair(at.cast()), sxtb16(quad), first);
+                to.add(2 * c).cast::<u32>().write_unaligned(numbers);
+                if has_second {
+                    let numbers =
+                        combined(pair(at.add(4 * part.outputs).cast()), sxtb16_of_rotated(quad), second);
+                    to.add(2 * (columns + c)).cast::<u32>().write_unaligned(numbers);
+                }
+            }
+        }
+    }
+}
+
+/// `sat16(base + rshift(w q, 8))` of two inputs.
+#[inline(always)]
+fn combined(base: u32, weights: u32, query: u32) -> u32 {
+    let ([w0, w1], [q0, q1]) = (halves(weights), halves(query));
+    let [first, second] =
+        [w0.wrapping_mul(q0), w1.wrapping_mul(q1)].map(|product| product.wrapping_add(128) >> 8);
+    qadd16(base, word(first, second))
+}
+
+/// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
+pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
+    const STRIP: usize = 8;
+    let width = sums.len();
+    let (strips, rest) = sums.as_chunks_mut::<STRIP>();
+    let done = STRIP * strips.len();
+    for (strip, first) in strips.iter_mut().zip((0..).step_by(STRIP)) {
+        let mut held = [0_i32; STRIP];
+        for (key, weight) in keys.chunks_exact(width).zip(weights) {
+            let key = key.as_ptr().wrapping_add(first);
+            for (index, sums) in held.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                // SAFETY: eight columns of the row from `first` on.
+                let x = halves(unsafe { pair(key.add(2 * index)) });
+                for (sum, x) in sums.iter_mut().zip(x) {
+                    *sum = sum.wrapping_add(weight.wrapping_mul(x));
+                }
+            }
+        }
+        *strip = held;
+    }
+    rest.fill(0);
+    for (key, weight) in keys.chunks_exact(width.max(1)).zip(weights) {
+        for (sum, x) in rest.iter_mut().zip(&key[done..]) {
+            *sum = sum.wrapping_add(weight.wrapping_mul((*x).into()));
+        }
+    }
+}
+
+/// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
+pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
+    if !parameters.holds_dice(outputs) {
+        return portable::dice(parameters, outputs, rows);
+    }
+    let Parameters { b, a, alpha, e } = *parameters;
+    let shorts = a.as_chunks::<2>().0.iter().zip(alpha.as_chunks::<2>().0);
+    let each = shorts.zip(b.as_chunks::<4>().0).zip(e).take(outputs);
+    for (o, (((a, alpha), b), e)) in each.enumerate() {
+        let [a, alpha] = [*a, *alpha].map(|bytes| i32::from(i16::from_le_bytes(bytes)));
+        let (b, e) = (i32::from_le_bytes(*b), *e);
+        // Output by output: what it has of parameters stays in registers.
+        let last = rows.get_mut(o..).unwrap_or_default();
+        for z in last.iter_mut().step_by(outputs) {
+            let s = i32::from(*z);
+            let argument = s.wrapping_mul(a).wrapping_add(b) >> e;
+            let p = sigmoid(sat16(argument).into());
+            let g = alpha.wrapping_add(rshift((8192 - alpha).wrapping_mul(p), 15));
+            *z = sat16(rshift(s.wrapping_mul(g), 13));
+        }
+    }
+}

@@ -14,16 +14,15 @@ use core::arch::asm;
 
 /// `sum + x.low y.low + x.high y.high`
 #[inline(always)]
-pub(super) fn smlad(x: u32, y: u32, sum: i32) -> i32 {
+pub(super) fn smlad(x: u32, y: u32, mut sum: i32) -> i32 {
     #[cfg(din_dsp)]
     {
-        let out;
         // SAFETY: registers alone; the overflow flag that it may set is nobody's.
         unsafe {
-            asm!("smlad {}, {}, {}, {}", out(reg) out, in(reg) x, in(reg) y, in(reg) sum,
+            asm!("smlad {sum}, {}, {}, {sum}", in(reg) x, in(reg) y, sum = inlateout(reg) sum,
                 options(pure, nomem, nostack, preserves_flags));
         }
-        out
+        sum
     }
     #[cfg(not(din_dsp))]
     emulated::smlad(x, y, sum)
@@ -37,7 +36,7 @@ pub(super) fn sxtb16(x: u32) -> u32 {
         let out;
         // SAFETY: registers alone.
         unsafe {
-            asm!("sxtb16 {}, {}", out(reg) out, in(reg) x, options(pure, nomem, nostack, preserves_flags));
+            asm!("sxtb16 {}, {}", lateout(reg) out, in(reg) x, options(pure, nomem, nostack, preserves_flags));
         }
         out
     }
@@ -53,7 +52,7 @@ pub(super) fn sxtb16_of_rotated(x: u32) -> u32 {
         let out;
         // SAFETY: registers alone.
         unsafe {
-            asm!("sxtb16 {}, {}, ror #8", out(reg) out, in(reg) x,
+            asm!("sxtb16 {}, {}, ror #8", lateout(reg) out, in(reg) x,
                 options(pure, nomem, nostack, preserves_flags));
         }
         out
@@ -70,7 +69,7 @@ pub(super) fn qadd16(x: u32, y: u32) -> u32 {
         let out;
         // SAFETY: registers alone.
         unsafe {
-            asm!("qadd16 {}, {}, {}", out(reg) out, in(reg) x, in(reg) y,
+            asm!("qadd16 {}, {}, {}", lateout(reg) out, in(reg) x, in(reg) y,
                 options(pure, nomem, nostack, preserves_flags));
         }
         out

@@ -12,7 +12,8 @@ mod instructions;
 use super::{Finish, Product, Weights, portable};
 use crate::fixed::{SIGMOID, rshift, sat16};
 use crate::integer::layer::{Parameters, Part};
-use instructions::{halves, qadd16, smlad, sxtb16, sxtb16_of_rotated, word};
+use core::ops::Range;
+use instructions::{halves, qadd16, smlabb, smlad, smlatt, sxtb16, sxtb16_of_rotated, unrelated, word};
 
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
@@ -21,18 +22,16 @@ pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride:
     };
     let mut first = 0;
     while first < product.columns {
-        let left = product.columns - first;
         let strip = Strip::of(product, first);
         let end = End { start: &product.start[first..], finish: product.finish, stride };
         // SAFETY: `Product::rows` checked every address.
         first += unsafe {
             let (x, out) = (x.as_ptr(), out.as_mut_ptr().add(first));
-            match product.weights {
-                Weights::Panel(_) if left >= 4 => strip.finish::<4, false>(&end, x, rows, out),
-                Weights::Panel(_) if left >= 2 => strip.finish::<2, false>(&end, x, rows, out),
-                Weights::Panel(_) => strip.finish::<1, false>(&end, x, rows, out),
-                Weights::Quads(_) if left >= 2 => strip.finish::<2, true>(&end, x, rows, out),
-                Weights::Quads(_) => strip.finish::<1, true>(&end, x, rows, out),
+            match (product.weights, product.columns - first) {
+                (Weights::Panel(_), 1) => strip.finish::<1, false>(&end, x, rows, out),
+                (Weights::Panel(_), _) => strip.finish::<2, false>(&end, x, rows, out),
+                (Weights::Quads(_), 1) => strip.finish::<1, true>(&end, x, rows, out),
+                (Weights::Quads(_), _) => strip.finish::<2, true>(&end, x, rows, out),
             }
         };
     }
@@ -107,8 +106,8 @@ impl<'a> Strip<'a> {
                 let m = i32::from(i16::from_le_bytes(*self.multipliers.get_unchecked(c)));
                 let start = *end.start.get_unchecked(c);
                 for (r, sums) in sums.iter().enumerate() {
-                    let t = start.wrapping_add((sums[c] >> self.shift).wrapping_mul(m));
-                    let z = i32::from(sat16(t >> end.finish.shift));
+                    let t = start.wrapping_add(sums[c].wrapping_shr(self.shift.into()).wrapping_mul(m));
+                    let z = i32::from(sat16(t.wrapping_shr(end.finish.shift.into())));
                     let z = if end.finish.sigmoid { sigmoid(z) } else { z };
                     *out.add(r * end.stride + c) = z as i16;
                 }
@@ -119,31 +118,28 @@ impl<'a> Strip<'a> {
     /// `[R, D] x [D, C] -> [R, C]` of a panel, and the rounding constant of s1.
     #[inline(always)] // as a call it would take the sums through memory
     unsafe fn pair_sums<const R: usize, const C: usize>(&self, x: *const i16) -> [[i32; C]; R] {
-        let mut sums = [[(1 << self.shift) >> 1; C]; R];
+        let mut sums = [[1_i32.wrapping_shl(self.shift.into()) >> 1; C]; R];
         let mut weights = self.weights;
         // SAFETY: the caller vouches for `R` rows and `C` columns.
         unsafe {
-            let end = x.add(self.inputs / 2 * 2);
-            let mut x = x;
-            while x < end {
-                let mut held = [0; R];
-                for (r, held) in held.iter_mut().enumerate() {
-                    *held = pair(x.add(r * self.inputs));
-                }
+            let mut rows = self.rows::<R>(x);
+            let end = rows[0].add(self.inputs / 2 * 2);
+            while rows[0] < end {
+                let held = rows.map(|row| pair(row));
                 for c in 0..C {
                     let w = pair(weights.add(4 * c).cast());
                     for (sums, x) in sums.iter_mut().zip(held) {
                         sums[c] = smlad(x, w, sums[c]);
                     }
                 }
-                x = x.add(2);
+                rows = rows.map(|row| row.add(2));
                 weights = weights.add(self.stride);
             }
             if self.inputs % 2 == 1 {
                 for c in 0..C {
                     let [w, _] = halves(pair(weights.add(4 * c).cast()));
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        sums[c] = sums[c].wrapping_add(w.wrapping_mul((*x.add(r * self.inputs)).into()));
+                    for (sums, row) in sums.iter_mut().zip(rows) {
+                        sums[c] = sums[c].wrapping_add(w.wrapping_mul((*row).into()));
                     }
                 }
             }
@@ -154,31 +150,32 @@ impl<'a> Strip<'a> {
     /// `[R, D] x [D, C] -> [R, C]` of quads, and the rounding constant of s1.
     #[inline(always)] // as a call it would take the sums through memory
     unsafe fn quad_sums<const R: usize, const C: usize>(&self, x: *const i16) -> [[i32; C]; R] {
-        let mut sums = [[(1 << self.shift) >> 1; C]; R];
+        let mut sums = [[1_i32.wrapping_shl(self.shift.into()) >> 1; C]; R];
         let mut weights = self.weights;
         // SAFETY: the caller vouches for `R` rows and `C` columns.
         unsafe {
-            let end = x.add(self.inputs / 4 * 4);
-            let mut x = x;
-            while x < end {
-                let mut held = [[0; 2]; R];
-                for (r, held) in held.iter_mut().enumerate() {
-                    *held = [pair(x.add(r * self.inputs)), pair(x.add(r * self.inputs + 2))];
-                }
-                multiply(&mut sums, weights, &held);
-                x = x.add(4);
+            let mut rows = self.rows::<R>(x);
+            let end = rows[0].add(self.inputs / 4 * 4);
+            while rows[0] < end {
+                multiply(&mut sums, weights, rows.map(|row| [pair(row), pair(row.add(2))]));
+                rows = rows.map(|row| row.add(4));
                 weights = weights.add(self.stride);
             }
             let rest = self.inputs % 4;
             if rest > 0 {
-                let mut held = [[0; 2]; R];
-                for (r, held) in held.iter_mut().enumerate() {
-                    *held = some(x.add(r * self.inputs), rest);
-                }
-                multiply(&mut sums, weights, &held);
+                multiply(&mut sums, weights, rows.map(|row| some(row, rest)));
             }
         }
         sums
+    }
+
+    #[inline(always)]
+    unsafe fn rows<const R: usize>(&self, x: *const i16) -> [*const i16; R] {
+        let mut rows = [x; R];
+        for (r, row) in rows.iter_mut().enumerate() {
+            *row = unrelated(x.wrapping_add(r * self.inputs));
+        }
+        rows
     }
 }
 
@@ -187,7 +184,7 @@ impl<'a> Strip<'a> {
 unsafe fn multiply<const R: usize, const C: usize>(
     sums: &mut [[i32; C]; R],
     weights: *const u8,
-    x: &[[u32; 2]; R],
+    x: [[u32; 2]; R],
 ) {
     for c in 0..C {
         // SAFETY: the caller vouches for the quads of `C` columns.
@@ -272,7 +269,9 @@ impl Strip<'_> {
         // SAFETY: the caller vouches for `C` columns.
         let [sums] = unsafe { self.quad_sums::<1, C>(x.as_ptr()) };
         for ((t, sum), m) in t.iter_mut().zip(sums).zip(self.multipliers) {
-            *t = t.wrapping_add((sum >> self.shift).wrapping_mul(i16::from_le_bytes(*m).into()));
+            *t = t.wrapping_add(
+                sum.wrapping_shr(self.shift.into()).wrapping_mul(i16::from_le_bytes(*m).into()),
+            );
         }
     }
 }
@@ -305,27 +304,45 @@ pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usi
     if !part.holds_columns(query, start, columns, panel) {
         return portable::combine(part, query, start, columns, panel);
     }
-    let pairs = part.inputs.div_ceil(2);
-    for index in (0..pairs).step_by(2) {
-        let count = query.len().saturating_sub(2 * index).min(4);
-        let has_second = index + 1 < pairs;
+    for index in 0..part.inputs.div_ceil(2) {
+        let count = query.len().saturating_sub(2 * index).min(2);
         // SAFETY: `holds_columns`: two inputs of a column are four bytes, as are four weights of one byte.
         unsafe {
             let base = part.base.as_ptr().add(4 * (index * part.outputs + start));
             let to = panel.as_mut_ptr().add(2 * index * columns);
-            let [first, second] = if count > 0 { some(query.as_ptr().add(2 * index), count) } else { [0; 2] };
-            let quads = part.weight.as_ptr().wrapping_add(4 * (index / 2 * part.outputs + start));
-            for c in 0..columns {
-                let quad = if count > 0 { pair(quads.add(4 * c).cast()) } else { 0 };
-                let at = base.add(4 * c);
-                let numbers = combined(pair(at.cast()), sxtb16(quad), first);
-                to.add(2 * c).cast::<u32>().write_unaligned(numbers);
-                if has_second {
-                    let numbers =
-                        combined(pair(at.add(4 * part.outputs).cast()), sxtb16_of_rotated(quad), second);
-                    to.add(2 * (columns + c)).cast::<u32>().write_unaligned(numbers);
-                }
+            if count == 0 {
+                core::ptr::copy_nonoverlapping(base, to.cast(), 4 * columns);
+                continue;
             }
+            let quads = part.weight.as_ptr().add(4 * (index / 2 * part.outputs + start));
+            let [query, _] = some(query.as_ptr().add(2 * index), count);
+            if index % 2 == 0 {
+                combine_row(base, quads, to, columns, |base, quad| combined(base, sxtb16(quad), query));
+            } else {
+                combine_row(base, quads, to, columns, |base, quad| {
+                    combined(base, sxtb16_of_rotated(quad), query)
+                });
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn combine_row(
+    base: *const u8,
+    quads: *const u8,
+    to: *mut i16,
+    columns: usize,
+    of: impl Fn(u32, u32) -> u32,
+) {
+    // SAFETY: the caller vouches for so many columns.
+    unsafe {
+        let (mut base, mut quads, mut to) =
+            (unrelated(base.cast::<i16>()), unrelated(quads.cast::<i16>()), to.cast::<u32>());
+        let end = base.add(2 * columns);
+        while base < end {
+            to.write_unaligned(of(pair(base), pair(quads)));
+            (base, quads, to) = (base.add(2), quads.add(2), to.add(1));
         }
     }
 }
@@ -333,10 +350,8 @@ pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usi
 /// `sat16(base + rshift(w q, 8))` of two inputs.
 #[inline(always)]
 fn combined(base: u32, weights: u32, query: u32) -> u32 {
-    let ([w0, w1], [q0, q1]) = (halves(weights), halves(query));
-    let [first, second] =
-        [w0.wrapping_mul(q0), w1.wrapping_mul(q1)].map(|product| product.wrapping_add(128) >> 8);
-    qadd16(base, word(first, second))
+    let (first, second) = (smlabb(weights, query, 128), smlatt(weights, query, 128));
+    qadd16(base, word(first >> 8, second >> 8))
 }
 
 /// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
@@ -372,20 +387,24 @@ pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]
     if !parameters.holds_dice(outputs) {
         return portable::dice(parameters, outputs, rows);
     }
-    let Parameters { b, a, alpha, e } = *parameters;
-    let shorts = a.as_chunks::<2>().0.iter().zip(alpha.as_chunks::<2>().0);
-    let each = shorts.zip(b.as_chunks::<4>().0).zip(e).take(outputs);
-    for (o, (((a, alpha), b), e)) in each.enumerate() {
-        let [a, alpha] = [*a, *alpha].map(|bytes| i32::from(i16::from_le_bytes(bytes)));
-        let (b, e) = (i32::from_le_bytes(*b), *e);
-        // Output by output: what it has of parameters stays in registers.
-        let last = rows.get_mut(o..).unwrap_or_default();
-        for z in last.iter_mut().step_by(outputs) {
-            let s = i32::from(*z);
-            let argument = s.wrapping_mul(a).wrapping_add(b) >> e;
-            let p = sigmoid(sat16(argument).into());
-            let g = alpha.wrapping_add(rshift((8192 - alpha).wrapping_mul(p), 15));
-            *z = sat16(rshift(s.wrapping_mul(g), 13));
+    let Range { start, end } = rows.as_mut_ptr_range();
+    for o in 0..outputs.min(rows.len()) {
+        // SAFETY: `holds_dice`, and `z` goes from row to row of the output.
+        unsafe {
+            let a = i32::from(parameters.a.as_ptr().cast::<i16>().add(o).read_unaligned());
+            let alpha = i32::from(parameters.alpha.as_ptr().cast::<i16>().add(o).read_unaligned());
+            let b = parameters.b.as_ptr().cast::<i32>().add(o).read_unaligned();
+            let e = u32::from(*parameters.e.as_ptr().add(o));
+            // Output by output: its parameters stay in registers.
+            let mut z = start.add(o);
+            while z < end {
+                let s = i32::from(*z);
+                let argument = s.wrapping_mul(a).wrapping_add(b).wrapping_shr(e);
+                let p = sigmoid(sat16(argument).into());
+                let g = alpha.wrapping_add(rshift(8192_i32.wrapping_sub(alpha).wrapping_mul(p), 15));
+                *z = sat16(rshift(s.wrapping_mul(g), 13));
+                z = z.wrapping_add(outputs);
+            }
         }
     }
 }

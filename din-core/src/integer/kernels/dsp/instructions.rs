@@ -1,10 +1,10 @@
 //! The instructions that this kernel is made of, one function each, and what they do in plain Rust: that is what runs where
 //! they are not there, so that any machine can test the kernel. A word is two 16-bit numbers, the first in its low half.
 //!
-//! The rest the compiler finds by itself: `smlabb` and its kin in products of halves, `ssat` in [`sat16`], `pkhbt`.
+//! The rest the compiler finds by itself: `ssat` in [`sat16`](crate::fixed::sat16), `pkhbt` in [`word`].
 //!
 //! # Source
-//! Armv7-M Architecture Reference Manual, A7.7: `SMLAD`, `SXTB16`, `QADD16`.
+//! Armv7-M Architecture Reference Manual, A7.7: `SMLAD`, `SMLA<x><y>`, `SXTB16`, `QADD16`.
 #![allow(unsafe_code)] // inline assembly
 
 #[cfg(any(test, not(din_dsp)))]
@@ -26,6 +26,40 @@ pub(super) fn smlad(x: u32, y: u32, mut sum: i32) -> i32 {
     }
     #[cfg(not(din_dsp))]
     emulated::smlad(x, y, sum)
+}
+
+/// `sum + x.low y.low`
+#[inline(always)]
+pub(super) fn smlabb(x: u32, y: u32, sum: i32) -> i32 {
+    #[cfg(din_dsp)]
+    {
+        let out;
+        // SAFETY: registers alone; the overflow flag that it may set is nobody's.
+        unsafe {
+            asm!("smlabb {}, {}, {}, {}", lateout(reg) out, in(reg) x, in(reg) y, in(reg) sum,
+                options(pure, nomem, nostack, preserves_flags));
+        }
+        out
+    }
+    #[cfg(not(din_dsp))]
+    emulated::smlabb(x, y, sum)
+}
+
+/// `sum + x.high y.high`
+#[inline(always)]
+pub(super) fn smlatt(x: u32, y: u32, sum: i32) -> i32 {
+    #[cfg(din_dsp)]
+    {
+        let out;
+        // SAFETY: registers alone; the overflow flag that it may set is nobody's.
+        unsafe {
+            asm!("smlatt {}, {}, {}, {}", lateout(reg) out, in(reg) x, in(reg) y, in(reg) sum,
+                options(pure, nomem, nostack, preserves_flags));
+        }
+        out
+    }
+    #[cfg(not(din_dsp))]
+    emulated::smlatt(x, y, sum)
 }
 
 /// Bytes 0 and 2, sign-extended to 16 bits.
@@ -78,6 +112,19 @@ pub(super) fn qadd16(x: u32, y: u32) -> u32 {
     emulated::qadd16(x, y)
 }
 
+/// The same address. The compiler no longer knows how far it is from others: it would else keep one of them and add the
+/// distance to it in every step of a loop.
+#[inline(always)]
+#[cfg_attr(not(din_dsp), allow(clippy::missing_const_for_fn, unused_mut))]
+pub(super) fn unrelated<N>(mut address: *const N) -> *const N {
+    #[cfg(din_dsp)]
+    // SAFETY: no instruction at all.
+    unsafe {
+        asm!("/* {} */", inlateout(reg) address, options(pure, nomem, nostack, preserves_flags));
+    }
+    address
+}
+
 /// The two numbers of a word.
 #[inline(always)]
 pub(super) const fn halves(x: u32) -> [i32; 2] {
@@ -99,6 +146,14 @@ mod emulated {
         sum.wrapping_add(a.wrapping_mul(c)).wrapping_add(b.wrapping_mul(d))
     }
 
+    pub(super) fn smlabb(x: u32, y: u32, sum: i32) -> i32 {
+        sum.wrapping_add(halves(x)[0].wrapping_mul(halves(y)[0]))
+    }
+
+    pub(super) fn smlatt(x: u32, y: u32, sum: i32) -> i32 {
+        sum.wrapping_add(halves(x)[1].wrapping_mul(halves(y)[1]))
+    }
+
     pub(super) fn sxtb16(x: u32) -> u32 {
         let [first, _, third, _] = x.to_le_bytes().map(|byte| i32::from(byte.cast_signed()));
         word(first, third)
@@ -117,6 +172,7 @@ mod tests {
     #[test]
     fn words_and_bytes_are_taken_apart_as_the_manual_says() {
         assert_eq!(smlad(0x0002_fffd, 0xffff_0004, 100), 100 - 12 - 2);
+        assert_eq!([smlabb(0x0002_fffd, 0xffff_0004, 1), smlatt(0x0002_fffd, 0xffff_0004, 1)], [-11, -1]);
         assert_eq!(smlad(0x8000_8000, 0x8000_8000, 0), i32::MIN);
         assert_eq!([sxtb16(0x1281_34ff), sxtb16_of_rotated(0x8212_ff34)], [0xff81_ffff, 0xff82_ffff]);
         assert_eq!(qadd16(0x7fff_8000, 0x0001_ffff), 0x7fff_8000);
@@ -134,6 +190,8 @@ mod tests {
         for _ in 0..100_000 {
             let (x, y, sum) = (next(), next(), next().cast_signed());
             assert_eq!(smlad(x, y, sum), emulated::smlad(x, y, sum));
+            assert_eq!(smlabb(x, y, sum), emulated::smlabb(x, y, sum));
+            assert_eq!(smlatt(x, y, sum), emulated::smlatt(x, y, sum));
             assert_eq!(sxtb16(x), emulated::sxtb16(x));
             assert_eq!(sxtb16_of_rotated(x), emulated::sxtb16(x.rotate_right(8)));
             assert_eq!(qadd16(x, y), emulated::qadd16(x, y));

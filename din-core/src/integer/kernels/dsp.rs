@@ -12,7 +12,6 @@ mod instructions;
 use super::{Finish, Product, Weights, portable};
 use crate::fixed::{SIGMOID, rshift, sat16};
 use crate::integer::layer::{Parameters, Part};
-use core::ops::Range;
 use instructions::{halves, qadd16, smlabb, smlad, smlatt, sxtb16, sxtb16_of_rotated, unrelated, word};
 
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
@@ -107,9 +106,8 @@ impl<'a> Strip<'a> {
                 let start = *end.start.get_unchecked(c);
                 for (r, sums) in sums.iter().enumerate() {
                     let t = start.wrapping_add(sums[c].wrapping_shr(self.shift.into()).wrapping_mul(m));
-                    let z = i32::from(sat16(t.wrapping_shr(end.finish.shift.into())));
-                    let z = if end.finish.sigmoid { sigmoid(z) } else { z };
-                    *out.add(r * end.stride + c) = z as i16;
+                    let z = sat16(t.wrapping_shr(end.finish.shift.into()));
+                    *out.add(r * end.stride + c) = if end.finish.sigmoid { sigmoid(z) } else { z };
                 }
             }
         }
@@ -223,17 +221,18 @@ const SEGMENTS: [[i32; 4]; 16] = {
     segments
 };
 
-/// See [`fixed::sigmoid`](crate::fixed::sigmoid): u in eleven bits instead of fifteen, which gives the same numbers in
-/// fewer steps. `z` is within 16 bits.
+/// See [`fixed::sigmoid`](crate::fixed::sigmoid): with u in eleven bits instead of fifteen the same numbers in fewer steps.
 #[inline(always)]
-fn sigmoid(z: i32) -> i32 {
-    let sign = z >> 31;
-    let s = z ^ sign;
-    let [a, b, c, _] = SEGMENTS[(s >> 11) as usize & 15];
+fn sigmoid(z: i16) -> i16 {
+    let z = i32::from(z);
+    let s = z ^ z >> 31;
+    // SAFETY: the magnitude has fifteen bits, so that four are left.
+    let [a, b, c, _] = unsafe { *SEGMENTS.get_unchecked((s >> 11) as usize) };
     let u = s & 2047;
     let slope = b.wrapping_add(c.wrapping_mul(u)) >> 11;
-    let y = a.wrapping_add(slope.wrapping_mul(u)) >> 11;
-    y ^ sign & 0x7fff
+    let y = a.wrapping_add(slope.wrapping_mul(u));
+    // In fifteen bits what follows from the symmetry, 32767 - y, is y with all bits flipped.
+    ((y ^ z >> 31) >> 11 & 0x7fff) as i16
 }
 
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
@@ -304,44 +303,56 @@ pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usi
     if !part.holds_columns(query, start, columns, panel) {
         return portable::combine(part, query, start, columns, panel);
     }
-    for index in 0..part.inputs.div_ceil(2) {
-        let count = query.len().saturating_sub(2 * index).min(2);
-        // SAFETY: `holds_columns`: two inputs of a column are four bytes, as are four weights of one byte.
-        unsafe {
-            let base = part.base.as_ptr().add(4 * (index * part.outputs + start));
-            let to = panel.as_mut_ptr().add(2 * index * columns);
-            if count == 0 {
-                core::ptr::copy_nonoverlapping(base, to.cast(), 4 * columns);
-                continue;
+    // Two inputs of a column are four bytes, as are four weights of one byte.
+    let row = 4 * part.outputs;
+    let (quads, rest) = query.as_chunks::<4>();
+    let done = 2 * quads.len();
+    // SAFETY: `holds_columns`.
+    unsafe {
+        let mut base = part.base.as_ptr().add(4 * start);
+        let mut weights = part.weight.as_ptr().wrapping_add(4 * start);
+        let mut to = panel.as_mut_ptr();
+        for quad in quads {
+            combine_row::<false>(base, weights, pair(quad.as_ptr()), columns, to);
+            combine_row::<true>(
+                base.add(row),
+                weights,
+                pair(quad.as_ptr().add(2)),
+                columns,
+                to.add(2 * columns),
+            );
+            (base, weights, to) = (base.add(2 * row), weights.wrapping_add(row), to.add(4 * columns));
+        }
+        let [first, second] = some(rest.as_ptr(), rest.len());
+        for index in done..part.inputs.div_ceil(2) {
+            match (index - done, rest.len()) {
+                (0, 1..) => combine_row::<false>(base, weights, first, columns, to),
+                (1, 3..) => combine_row::<true>(base, weights, second, columns, to),
+                _ => core::ptr::copy_nonoverlapping(base, to.cast(), 4 * columns),
             }
-            let quads = part.weight.as_ptr().add(4 * (index / 2 * part.outputs + start));
-            let [query, _] = some(query.as_ptr().add(2 * index), count);
-            if index % 2 == 0 {
-                combine_row(base, quads, to, columns, |base, quad| combined(base, sxtb16(quad), query));
-            } else {
-                combine_row(base, quads, to, columns, |base, quad| {
-                    combined(base, sxtb16_of_rotated(quad), query)
-                });
-            }
+            (base, to) = (base.wrapping_add(row), to.wrapping_add(2 * columns));
         }
     }
 }
 
+/// Two inputs of `columns` columns, the first or the `SECOND` two of their quads.
 #[inline(always)]
-unsafe fn combine_row(
+unsafe fn combine_row<const SECOND: bool>(
     base: *const u8,
     quads: *const u8,
-    to: *mut i16,
+    query: u32,
     columns: usize,
-    of: impl Fn(u32, u32) -> u32,
+    to: *mut i16,
 ) {
-    // SAFETY: the caller vouches for so many columns.
+    // SAFETY: the caller vouches for the columns.
     unsafe {
-        let (mut base, mut quads, mut to) =
-            (unrelated(base.cast::<i16>()), unrelated(quads.cast::<i16>()), to.cast::<u32>());
+        let (mut base, mut quads) = (unrelated(base.cast::<i16>()), unrelated(quads.cast::<i16>()));
+        let mut to = to.cast::<u32>();
         let end = base.add(2 * columns);
         while base < end {
-            to.write_unaligned(of(pair(base), pair(quads)));
+            let quad = pair(quads);
+            let weights = if SECOND { sxtb16_of_rotated(quad) } else { sxtb16(quad) };
+            to.write_unaligned(combined(pair(base), weights, query));
             (base, quads, to) = (base.add(2), quads.add(2), to.add(1));
         }
     }
@@ -387,24 +398,27 @@ pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]
     if !parameters.holds_dice(outputs) {
         return portable::dice(parameters, outputs, rows);
     }
-    let Range { start, end } = rows.as_mut_ptr_range();
-    for o in 0..outputs.min(rows.len()) {
-        // SAFETY: `holds_dice`, and `z` goes from row to row of the output.
-        unsafe {
-            let a = i32::from(parameters.a.as_ptr().cast::<i16>().add(o).read_unaligned());
-            let alpha = i32::from(parameters.alpha.as_ptr().cast::<i16>().add(o).read_unaligned());
-            let b = parameters.b.as_ptr().cast::<i32>().add(o).read_unaligned();
-            let e = u32::from(*parameters.e.as_ptr().add(o));
-            // Output by output: its parameters stay in registers.
-            let mut z = start.add(o);
-            while z < end {
-                let s = i32::from(*z);
-                let argument = s.wrapping_mul(a).wrapping_add(b).wrapping_shr(e);
-                let p = sigmoid(sat16(argument).into());
-                let g = alpha.wrapping_add(rshift(8192_i32.wrapping_sub(alpha).wrapping_mul(p), 15));
-                *z = sat16(rshift(s.wrapping_mul(g), 13));
-                z = z.wrapping_add(outputs);
-            }
+    for row in rows.chunks_mut(outputs.max(1)) {
+        for (o, z) in row.iter_mut().enumerate() {
+            // SAFETY: `holds_dice`.
+            *z = unsafe {
+                dice_of(
+                    (*z).into(),
+                    (*parameters.a.as_ptr().cast::<[u8; 2]>().add(o)),
+                    (*parameters.b.as_ptr().cast::<[u8; 4]>().add(o)),
+                    (*parameters.alpha.as_ptr().cast::<[u8; 2]>().add(o)),
+                    (*parameters.e.as_ptr().add(o)),
+                )
+            };
         }
     }
+}
+
+#[inline(always)]
+fn dice_of(s: i32, a: [u8; 2], b: [u8; 4], alpha: [u8; 2], e: u8) -> i16 {
+    let [a, alpha] = [a, alpha].map(|bytes| i32::from(i16::from_le_bytes(bytes)));
+    let argument = s.wrapping_mul(a).wrapping_add(i32::from_le_bytes(b)).wrapping_shr(e.into());
+    let p = i32::from(sigmoid(sat16(argument)));
+    let g = alpha.wrapping_add(rshift(8192_i32.wrapping_sub(alpha).wrapping_mul(p), 15));
+    sat16(rshift(s.wrapping_mul(g), 13))
 }

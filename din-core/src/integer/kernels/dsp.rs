@@ -22,9 +22,9 @@ pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride:
     let mut first = 0;
     while first < product.columns {
         let strip = Strip::of(product, first);
-        let end = End { start: &product.start[first..], finish: product.finish, stride };
         // SAFETY: `Product::rows` checked every address.
         first += unsafe {
+            let end = End { start: product.start.as_ptr().add(first), finish: product.finish, stride };
             let (x, out) = (x.as_ptr(), out.as_mut_ptr().add(first));
             match (product.weights, product.columns - first) {
                 (Weights::Panel(_), 1) => strip.finish::<1, false>(&end, x, rows, out),
@@ -37,34 +37,34 @@ pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride:
 }
 
 /// Some columns of the weights.
-struct Strip<'a> {
+struct Strip {
     /// The first column's first group of two or four inputs.
     weights: *const u8,
     /// Bytes from a group to the next.
     stride: usize,
     inputs: usize,
-    /// From the first column on.
-    multipliers: &'a [[u8; 2]],
+    /// i16, of the first column.
+    multipliers: *const [u8; 2],
     shift: u8,
 }
 
 /// What becomes of the sums of a strip.
-struct End<'a> {
-    /// From the first column on.
-    start: &'a [i32],
+struct End {
+    /// Of the first column.
+    start: *const i32,
     finish: Finish,
     /// Numbers from a row of the output to the next.
     stride: usize,
 }
 
-impl<'a> Strip<'a> {
+impl Strip {
     /// From column `first` on.
-    fn of(product: &Product<'a>, first: usize) -> Self {
+    fn of(product: &Product<'_>, first: usize) -> Self {
         Self {
             weights: product.weights.as_ptr().wrapping_add(4 * first),
             stride: 4 * product.columns,
             inputs: product.inputs,
-            multipliers: &product.multipliers.as_chunks().0[first..],
+            multipliers: product.multipliers.as_ptr().cast::<[u8; 2]>().wrapping_add(first),
             shift: product.shift,
         }
     }
@@ -72,7 +72,7 @@ impl<'a> Strip<'a> {
     /// `C` columns of the product; gives `C`.
     unsafe fn finish<const C: usize, const QUADS: bool>(
         &self,
-        end: &End<'_>,
+        end: &End,
         mut x: *const i16,
         rows: usize,
         mut out: *mut i16,
@@ -94,7 +94,7 @@ impl<'a> Strip<'a> {
     #[inline]
     unsafe fn finish_rows<const R: usize, const C: usize, const QUADS: bool>(
         &self,
-        end: &End<'_>,
+        end: &End,
         x: *const i16,
         out: *mut i16,
     ) {
@@ -102,8 +102,8 @@ impl<'a> Strip<'a> {
         unsafe {
             let sums = if QUADS { self.quad_sums::<R, C>(x) } else { self.pair_sums::<R, C>(x) };
             for c in 0..C {
-                let m = i32::from(i16::from_le_bytes(*self.multipliers.get_unchecked(c)));
-                let start = *end.start.get_unchecked(c);
+                let m = i32::from(i16::from_le_bytes(*self.multipliers.add(c)));
+                let start = *end.start.add(c);
                 for (r, sums) in sums.iter().enumerate() {
                     let t = start.wrapping_add(sums[c].wrapping_shr(self.shift.into()).wrapping_mul(m));
                     let z = sat16(t.wrapping_shr(end.finish.shift.into()));
@@ -245,7 +245,7 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
             weights: part.weight.as_ptr().wrapping_add(4 * first),
             stride: 4 * part.outputs,
             inputs: part.inputs,
-            multipliers: &part.multipliers.as_chunks().0[first..],
+            multipliers: part.multipliers.as_ptr().cast::<[u8; 2]>().wrapping_add(first),
             shift: part.shift,
         };
         let (fours, rest) = t.as_chunks_mut::<4>();
@@ -261,16 +261,17 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     }
 }
 
-impl Strip<'_> {
+impl Strip {
     /// `t += rshift(x W, s1) m` for `C` columns.
-    #[inline]
+    #[inline(never)]
     unsafe fn add<const C: usize>(&self, x: &[i16], t: &mut [i32; C]) {
         // SAFETY: the caller vouches for `C` columns.
-        let [sums] = unsafe { self.quad_sums::<1, C>(x.as_ptr()) };
-        for ((t, sum), m) in t.iter_mut().zip(sums).zip(self.multipliers) {
-            *t = t.wrapping_add(
-                sum.wrapping_shr(self.shift.into()).wrapping_mul(i16::from_le_bytes(*m).into()),
-            );
+        unsafe {
+            let [sums] = self.quad_sums::<1, C>(x.as_ptr());
+            for (c, (t, sum)) in t.iter_mut().zip(sums).enumerate() {
+                let m = i32::from(i16::from_le_bytes(*self.multipliers.add(c)));
+                *t = t.wrapping_add(sum.wrapping_shr(self.shift.into()).wrapping_mul(m));
+            }
         }
     }
 }
@@ -283,7 +284,7 @@ pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
     }
     let weights = part.weight.as_ptr();
     // Without a rounding constant.
-    let strip = Strip { weights, stride: 4, inputs: part.inputs, multipliers: &[], shift: 0 };
+    let strip = Strip { weights, stride: 4, inputs: part.inputs, multipliers: core::ptr::null(), shift: 0 };
     let mut x = x.as_ptr();
     let (pairs, rest) = sums[..rows].as_chunks_mut::<2>();
     // SAFETY: as many rows of `x` as sums, and weights for every input.
@@ -404,10 +405,10 @@ pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]
             *z = unsafe {
                 dice_of(
                     (*z).into(),
-                    (*parameters.a.as_ptr().cast::<[u8; 2]>().add(o)),
-                    (*parameters.b.as_ptr().cast::<[u8; 4]>().add(o)),
-                    (*parameters.alpha.as_ptr().cast::<[u8; 2]>().add(o)),
-                    (*parameters.e.as_ptr().add(o)),
+                    *parameters.a.as_ptr().cast::<[u8; 2]>().add(o),
+                    *parameters.b.as_ptr().cast::<[u8; 4]>().add(o),
+                    *parameters.alpha.as_ptr().cast::<[u8; 2]>().add(o),
+                    *parameters.e.as_ptr().add(o),
                 )
             };
         }

@@ -14,9 +14,10 @@ use core::arch::asm;
 
 /// `sum + x.low y.low + x.high y.high`
 #[inline(always)]
-pub(super) fn smlad(x: u32, y: u32, mut sum: i32) -> i32 {
+pub(super) fn smlad(x: u32, y: u32, sum: i32) -> i32 {
     #[cfg(din_dsp)]
     {
+        let mut sum = sum;
         // SAFETY: registers alone; the overflow flag that it may set is nobody's.
         unsafe {
             asm!("smlad {sum}, {}, {}, {sum}", in(reg) x, in(reg) y, sum = inlateout(reg) sum,
@@ -115,13 +116,17 @@ pub(super) fn qadd16(x: u32, y: u32) -> u32 {
 /// The same address. The compiler no longer knows how far it is from others: it would else keep one of them and add the
 /// distance to it in every step of a loop.
 #[inline(always)]
-#[cfg_attr(not(din_dsp), allow(clippy::missing_const_for_fn, unused_mut))]
-pub(super) fn unrelated<N>(mut address: *const N) -> *const N {
+pub(super) fn unrelated<N>(address: *const N) -> *const N {
     #[cfg(din_dsp)]
-    // SAFETY: no instruction at all.
-    unsafe {
-        asm!("/* {} */", inlateout(reg) address, options(pure, nomem, nostack, preserves_flags));
+    {
+        let mut address = address;
+        // SAFETY: no instruction at all.
+        unsafe {
+            asm!("/* {} */", inlateout(reg) address, options(pure, nomem, nostack, preserves_flags));
+        }
+        address
     }
+    #[cfg(not(din_dsp))]
     address
 }
 

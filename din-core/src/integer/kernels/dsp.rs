@@ -368,30 +368,38 @@ fn combined(base: u32, weights: u32, query: u32) -> u32 {
 
 /// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
 pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
-    const STRIP: usize = 8;
     let width = sums.len();
-    let (strips, rest) = sums.as_chunks_mut::<STRIP>();
-    let done = STRIP * strips.len();
-    for (strip, first) in strips.iter_mut().zip((0..).step_by(STRIP)) {
-        let mut held = [0_i32; STRIP];
-        for (key, weight) in keys.chunks_exact(width).zip(weights) {
-            let key = key.as_ptr().wrapping_add(first);
-            for (index, sums) in held.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-                // SAFETY: eight columns of the row from `first` on.
-                let x = halves(unsafe { pair(key.add(2 * index)) });
-                for (sum, x) in sums.iter_mut().zip(x) {
-                    *sum = sum.wrapping_add(weight.wrapping_mul(x));
-                }
+    let rows = keys.len().checked_div(width).unwrap_or_default().min(weights.len());
+    let (strips, rest) = sums.as_chunks_mut::<4>();
+    let done = 4 * strips.len();
+    // SAFETY: as many rows of `width` numbers as weights.
+    unsafe {
+        for (sums, first) in strips.iter_mut().zip((0..).step_by(4)) {
+            *sums = weighted_strip(&weights[..rows], keys.as_ptr().add(first), width);
+        }
+        for (sum, first) in rest.iter_mut().zip(done..) {
+            let mut key = keys.as_ptr().wrapping_add(first);
+            *sum = 0;
+            for weight in &weights[..rows] {
+                *sum = sum.wrapping_add(weight.wrapping_mul((*key).into()));
+                key = key.wrapping_add(width);
             }
         }
-        *strip = held;
     }
-    rest.fill(0);
-    for (key, weight) in keys.chunks_exact(width.max(1)).zip(weights) {
-        for (sum, x) in rest.iter_mut().zip(&key[done..]) {
-            *sum = sum.wrapping_add(weight.wrapping_mul((*x).into()));
+}
+
+/// Four columns of the sums.
+unsafe fn weighted_strip(weights: &[i32], mut keys: *const i16, width: usize) -> [i32; 4] {
+    let mut sums = [0_i32; 4];
+    for weight in weights {
+        // SAFETY: the caller vouches for as many rows as weights, and for the columns.
+        let [[a, b], [c, d]] = unsafe { [halves(pair(keys)), halves(pair(keys.add(2)))] };
+        for (sum, x) in sums.iter_mut().zip([a, b, c, d]) {
+            *sum = sum.wrapping_add(weight.wrapping_mul(x));
         }
+        keys = keys.wrapping_add(width);
     }
+    sums
 }
 
 /// See [`IntegerKernel::dice`](super::IntegerKernel::dice).

@@ -32,11 +32,11 @@ impl Weights<'_> {
 }
 
 impl Part<'_> {
-    /// Rows of `x` and `t: [N, H]`; `None` where weights or multipliers are too short.
+    /// Rows of `x` and `t: [N, H]`; `None` where a slice is too short.
     pub(super) fn rows(&self, x: &[i16], t: &[i32]) -> Option<usize> {
         let rows = x.len().checked_div(self.inputs)?.min(t.len().checked_div(self.outputs)?);
         let is_whole = self.holds_weights(self.inputs) && self.multipliers.len() / 2 >= self.outputs;
-        is_whole.then_some(rows)
+        (is_whole && rows > 0).then_some(rows)
     }
 
     /// Whether there are weights for so many inputs.

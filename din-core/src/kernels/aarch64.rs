@@ -202,11 +202,12 @@ unsafe fn some(from: *const f32, count: usize) -> float32x4_t {
 #[inline(never)]
 unsafe fn part(from: *const f32, count: usize) -> float32x4_t {
     let mut numbers = [0.0; LANES];
-    // SAFETY: as of `some`.
-    unsafe {
-        core::ptr::copy_nonoverlapping(from, numbers.as_mut_ptr(), count.min(LANES));
-        vld1q_f32(numbers.as_ptr())
+    for (index, number) in numbers.iter_mut().enumerate().take(count) {
+        // SAFETY: as of `some`.
+        *number = unsafe { *from.add(index) };
     }
+    // SAFETY: four numbers.
+    unsafe { vld1q_f32(numbers.as_ptr()) }
 }
 
 /// The first `count` lanes, at most 4.
@@ -253,20 +254,29 @@ pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
     let inputs = w.0.len() / 4;
     let weights = w.0.as_ptr().cast::<f32>();
     for (x, out) in x.chunks_exact(inputs.max(1)).zip(out) {
-        let x = x.as_ptr();
-        // SAFETY: NEON is there (see the module).
-        let mut sums = unsafe { [vdupq_n_f32(0.0); 2] };
-        for start in (0..inputs).step_by(2 * LANES) {
-            let counts = pair_of(inputs - start);
-            // SAFETY: `x` and `w` hold `inputs` numbers each, as many as are counted from `start` on.
-            unsafe {
-                let (x, weights) = (load_pair(x.add(start), counts), load_pair(weights.add(start), counts));
-                // Two sums, so that a product need not wait for the one before it.
-                sums = [vfmaq_f32(sums[0], x[0], weights[0]), vfmaq_f32(sums[1], x[1], weights[1])];
-            }
+        // SAFETY: `inputs` numbers each.
+        *out += unsafe { dot(x.as_ptr(), weights, inputs) };
+    }
+}
+
+#[inline]
+unsafe fn dot(x: *const f32, weights: *const f32, inputs: usize) -> f32 {
+    let whole = inputs - inputs % (2 * LANES);
+    // SAFETY: the caller vouches for `inputs` numbers of each.
+    unsafe {
+        // Two sums, so that a product need not wait for the one before it.
+        let mut sums = [vdupq_n_f32(0.0); 2];
+        let mut add = |start: usize, counts| {
+            let (x, weights) = (load_pair(x.add(start), counts), load_pair(weights.add(start), counts));
+            sums = [vfmaq_f32(sums[0], x[0], weights[0]), vfmaq_f32(sums[1], x[1], weights[1])];
+        };
+        for start in (0..whole).step_by(2 * LANES) {
+            add(start, [LANES; 2]);
         }
-        // SAFETY: NEON is there (see the module).
-        *out += unsafe { vaddvq_f32(vaddq_f32(sums[0], sums[1])) };
+        if whole < inputs {
+            add(whole, pair_of(inputs - whole));
+        }
+        vaddvq_f32(vaddq_f32(sums[0], sums[1]))
     }
 }
 
@@ -386,7 +396,8 @@ unsafe fn dice_of_pair(s: *mut f32, a: *const f32, b: *const f32, alpha: *const 
     // SAFETY: the caller vouches for so many numbers in each run.
     unsafe {
         let out = s;
-        let [s, a, b, alpha] = [s.cast_const(), a, b, alpha].map(|from| load_pair(from, counts));
+        let (s, a) = (load_pair(s, counts), load_pair(a, counts));
+        let (b, alpha) = (load_pair(b, counts), load_pair(alpha, counts));
         let p = sigmoid_pair([vfmaq_f32(b[0], a[0], s[0]), vfmaq_f32(b[1], a[1], s[1])]);
         // s (alpha + (1 - alpha) p)
         let of = |v: usize| vmulq_f32(s[v], vfmsq_f32(p[v], alpha[v], vsubq_f32(p[v], vdupq_n_f32(1.0))));

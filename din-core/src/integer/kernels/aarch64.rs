@@ -289,11 +289,12 @@ fn kept(mut sum: int32x4_t) -> int32x4_t {
 #[inline(never)]
 unsafe fn some(from: *const i16, count: usize) -> int16x4_t {
     let mut numbers = [0; LANES];
-    // SAFETY: the caller vouches for `count` numbers.
-    unsafe {
-        core::ptr::copy_nonoverlapping(from, numbers.as_mut_ptr(), count.min(LANES));
-        vld1_s16(numbers.as_ptr())
+    for (index, number) in numbers.iter_mut().enumerate().take(count) {
+        // SAFETY: the caller vouches for `count` numbers.
+        *number = unsafe { *from.add(index) };
     }
+    // SAFETY: four numbers.
+    unsafe { vld1_s16(numbers.as_ptr()) }
 }
 
 /// [`fixed::sigmoid`] of each.
@@ -302,6 +303,14 @@ fn sigmoids(numbers: &mut [i16]) {
     for vector in vectors {
         // SAFETY: eight numbers.
         unsafe { vst1q_s16(vector.as_mut_ptr(), sigmoid(vld1q_s16(vector.as_ptr()))) };
+    }
+    let (halves, rest) = rest.as_chunks_mut::<4>();
+    for half in halves {
+        // SAFETY: four numbers.
+        unsafe {
+            let z = vld1_s16(half.as_ptr());
+            vst1_s16(half.as_mut_ptr(), vget_low_s16(sigmoid(vcombine_s16(z, z))));
+        }
     }
     rest.iter_mut().for_each(|z| *z = fixed::sigmoid(*z));
 }

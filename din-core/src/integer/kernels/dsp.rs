@@ -2,8 +2,13 @@
 //! that its addresses rely on.
 //!
 //! The work is `smlad`: two inputs of one column. Weights of one byte become pairs by `sxtb16`, which is why quads are
-//! stored in the order d, d + 2, d + 1, d + 3. Sums stay in the fourteen registers; a few columns and two rows at a time
-//! share what is loaded. The same code runs with emulated instructions in the tests of any machine.
+//! stored in the order d, d + 2, d + 1, d + 3. Two rows by two columns share what is loaded: four sums, four words of inputs
+//! and weights and five addresses are the thirteen registers that there are, and a pair of inputs takes eleven
+//! instructions for its eight products. Two by four columns would load less, but took 28 to 36 for sixteen products: the
+//! compiler, which keeps one register for frames, moves sums to memory and back.
+//!
+//! The same code runs with emulated instructions in the tests of any machine, and with the real ones on an emulated 32-bit
+//! Arm (`tests/tests/devices.rs`).
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
 
@@ -167,6 +172,7 @@ impl Strip {
         sums
     }
 
+    /// The addresses of `R` rows.
     #[inline(always)]
     unsafe fn rows<const R: usize>(&self, x: *const i16) -> [*const i16; R] {
         let mut rows = [x; R];

@@ -116,6 +116,7 @@ pub(super) fn qadd16(x: u32, y: u32) -> u32 {
 /// The same address. The compiler no longer knows how far it is from others: it would else keep one of them and add the
 /// distance to it in every step of a loop.
 #[inline(always)]
+#[allow(clippy::pointers_in_nomem_asm_block)] // no instruction reads what it points to
 pub(super) fn unrelated<N>(address: *const N) -> *const N {
     #[cfg(din_dsp)]
     {

@@ -4,13 +4,18 @@
 //! |---|---|---|
 //! | portable | everywhere | where nothing below is |
 //! | AVX2 + FMA + F16C | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | NEON | 64-bit Arm | always, but for targets without floating point |
 //!
 //! The contract: an output is one sum in the order of the inputs, whatever the number of rows and columns that are
 //! computed together. So with any one kernel a score has the same bits alone and within a slate. Kernels differ from
 //! each other by rounding alone: one that multiplies and adds in one step rounds once where the portable one rounds
 //! twice.
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
 pub(crate) mod integer;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+mod operands;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -27,10 +32,15 @@ pub enum Kernel {
     /// x86-64 with AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2(Detected),
+    /// 64-bit Arm with NEON.
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon,
 }
 
 /// Proof that the processor has what a kernel needs: only `best` and `all` of [`Kernel`] and
 /// [`IntegerKernel`](crate::IntegerKernel) make one.
+#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detected(pub(crate) ());
 
@@ -42,6 +52,9 @@ impl Kernel {
         if has_avx2() {
             return Self::Avx2(Detected(()));
         }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        return Self::Neon;
+        #[allow(unreachable_code)] // behind a kernel that is always there
         Self::Portable
     }
 
@@ -58,6 +71,8 @@ impl Kernel {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => "neon",
         }
     }
 
@@ -67,6 +82,8 @@ impl Kernel {
             Self::Portable => portable::product(x, w, start, finish, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::product(x, w, start, finish, out),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::product(x, w, start, finish, out),
         }
     }
 
@@ -76,6 +93,8 @@ impl Kernel {
             Self::Portable => portable::dots(x, w, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dots(x, w, out),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dots(x, w, out),
         }
     }
 
@@ -86,15 +105,17 @@ impl Kernel {
             Self::Portable => portable::combine(queries, key, product, panels),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::combine(queries, key, product, panels),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::combine(queries, key, product, panels),
         }
     }
 
     /// A row of f16 numbers as f32: `[D] -> [D]`; no infinity and no not-a-number among them.
     pub(crate) fn widen(self, row: &[u8], out: &mut [f32]) {
         match self {
-            Self::Portable => portable::widen(row, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::widen(row, out),
+            _ => portable::widen(row, out),
         }
     }
 
@@ -104,6 +125,8 @@ impl Kernel {
             Self::Portable => portable::dice(row, a, b, alpha),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dice(row, a, b, alpha),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dice(row, a, b, alpha),
         }
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // intrinsics, and loads by address: a bounds check for each would cost what the kernel gains
 
+use super::operands::{Operands, queries_of};
 use super::{Finish, Matrix, Rows, Start, portable};
 use crate::bytes::F32s;
 use core::arch::x86_64::*;
@@ -12,36 +13,14 @@ const LANES: usize = 8;
 
 /// See [`Kernel::product`](super::Kernel::product).
 pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish, out: Rows<'_>) {
-    if !w.is_whole() || !out.is_whole() || w.columns != out.columns {
-        return;
-    }
-    let Rows { numbers, rows, stride, .. } = out;
-    let rows = x.len().checked_div(w.rows).map_or(rows, |held| held.min(rows));
-    let out = numbers.as_mut_ptr();
-    let (start, start_stride) = match start {
-        Start::Output => (out.cast_const(), stride),
-        Start::Row(row) if row.0.len() / 4 >= w.columns => (row.0.as_ptr().cast(), 0),
-        Start::Row(_) => return,
-    };
-    // SAFETY: the processor has AVX2 and FMA (see the module); `is_whole` bounds every address of `w` and `out`, the
-    // lines above those of `x`, `rows * w.rows` numbers, and of `start`.
+    let Some((operands, rows)) = Operands::of(x, w, start, out) else { return };
+    // SAFETY: the processor has AVX2 and FMA (see the module); `Operands::of` checked every address.
     unsafe {
-        let operands = Operands { x: x.as_ptr(), start, start_stride, out, out_stride: stride };
         match finish {
             Finish::Sum => product_rows::<false>(operands, rows, w),
             Finish::Sigmoid => product_rows::<true>(operands, rows, w),
         }
     }
-}
-
-/// Where rows are read and written.
-#[derive(Clone, Copy)]
-struct Operands {
-    x: *const f32,
-    start: *const f32,
-    start_stride: usize,
-    out: *mut f32,
-    out_stride: usize,
 }
 
 /// Splits the columns into strips of two vectors, the last of three where their number is odd, and the rows into blocks
@@ -248,22 +227,12 @@ fn to_array(vector: __m256) -> [f32; LANES] {
 
 /// See [`Kernel::combine`](super::Kernel::combine).
 pub(super) fn combine(queries: &[f32], key: Matrix<'_>, product: Matrix<'_>, panels: &mut [f32]) {
-    let len = key.rows.saturating_mul(key.columns);
-    let count = panels.len().checked_div(len).unwrap_or_default();
-    let paired = product.rows;
-    let fits = key.is_whole()
-        && product.is_whole()
-        && key.columns == product.columns
-        && paired <= key.rows
-        && count.saturating_mul(paired) <= queries.len();
-    if !fits {
-        return;
-    }
+    let Some(count) = queries_of(queries, key, product, panels) else { return };
+    let (len, paired) = (key.rows * key.columns, product.rows);
     // As many queries in one pass over the weights as there are.
     let mut query = 0;
     while query < count {
-        // SAFETY: the processor has AVX2 and FMA (see the module); `is_whole` bounds every address of the weights,
-        // `count` those of queries and panels.
+        // SAFETY: the processor has AVX2 and FMA (see the module); `queries_of` checked every address.
         unsafe {
             let (queries, panels) =
                 (queries.as_ptr().add(query * paired), panels.as_mut_ptr().add(query * len));

@@ -4,10 +4,18 @@
 //! |---|---|---|
 //! | portable | everywhere | where nothing below is |
 //! | AVX2 | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | NEON | 64-bit Arm | always, but for targets without floating point |
+//! | DSP | Cortex-M4, M7; M33 and others of Armv8-M with the extension | if compiled for it: see `build.rs` |
 //!
 //! The contract: the same bits from every kernel. Sums cannot leave 32 bits, as the loader checked, so their order is
 //! free; everything else is defined step by step.
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
+#[cfg(any(test, din_dsp))]
+mod dsp;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"), test, din_dsp))]
+mod extents;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -27,6 +35,12 @@ pub enum IntegerKernel {
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(Detected),
+    /// 64-bit Arm with NEON.
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon,
+    /// Cortex-M with the DSP extension. In tests of other machines its instructions are emulated.
+    #[cfg(any(test, din_dsp))]
+    Dsp,
 }
 
 impl IntegerKernel {
@@ -37,13 +51,21 @@ impl IntegerKernel {
         if has_avx2() {
             return Self::Avx2(Detected(()));
         }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        return Self::Neon;
+        #[cfg(din_dsp)]
+        return Self::Dsp;
+        #[allow(unreachable_code)] // behind a kernel that is always there
         Self::Portable
     }
 
     /// Every kernel that this processor has, the portable one first.
     pub fn all() -> impl Iterator<Item = Self> {
         let best = Self::best();
-        core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best))
+        let all = core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best));
+        #[cfg(all(test, not(din_dsp)))] // emulated
+        let all = all.chain([Self::Dsp]);
+        all
     }
 
     /// What it is called in reports.
@@ -53,6 +75,10 @@ impl IntegerKernel {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => "neon",
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => "dsp",
         }
     }
 
@@ -63,6 +89,10 @@ impl IntegerKernel {
             Self::Portable => portable::product(product, x, out, stride),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::product(product, x, out, stride),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::product(product, x, out, stride),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::product(product, x, out, stride),
         }
     }
 
@@ -72,6 +102,10 @@ impl IntegerKernel {
             Self::Portable => portable::add(part, x, t),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::add(part, x, t),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::add(part, x, t),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::add(part, x, t),
         }
     }
 
@@ -81,6 +115,10 @@ impl IntegerKernel {
             Self::Portable => portable::dots(part, x, sums),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dots(part, x, sums),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dots(part, x, sums),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::dots(part, x, sums),
         }
     }
 
@@ -98,6 +136,10 @@ impl IntegerKernel {
             Self::Portable => portable::combine(part, queries, start, columns, panels),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::combine(part, queries, start, columns, panels),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::combine(part, queries, start, columns, panels),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::combine(part, queries, start, columns, panels),
         }
     }
 
@@ -107,6 +149,10 @@ impl IntegerKernel {
             Self::Portable => portable::weighted_sum(weights, keys, sums),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::weighted_sum(weights, keys, sums),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::weighted_sum(weights, keys, sums),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::weighted_sum(weights, keys, sums),
         }
     }
 
@@ -116,6 +162,10 @@ impl IntegerKernel {
             Self::Portable => portable::scale(scale, row, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::scale(scale, row, out),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::scale(scale, row, out),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => portable::scale(scale, row, out), // one product a number, no pairs
         }
     }
 
@@ -125,6 +175,10 @@ impl IntegerKernel {
             Self::Portable => portable::dice(parameters, outputs, rows),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dice(parameters, outputs, rows),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dice(parameters, outputs, rows),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::dice(parameters, outputs, rows),
         }
     }
 }

@@ -219,3 +219,70 @@ fn every_kernel_scales_rows_as_defined() {
         }
     }
 }
+
+/// Beyond what the loader lets through: sums that are clamped.
+#[test]
+fn every_kernel_clamps_the_querys_own_matrix_alike() {
+    for (inputs, paired, outputs) in [(4, 4, 10), (9, 7, 5), (16, 13, 23), (6, 2, 40)] {
+        let weight = bytes(usize::div_ceil(paired, 4) * 4 * outputs, 1);
+        let base = as_bytes(&numbers(usize::next_multiple_of(inputs, 2) * outputs, 2, i16::MAX));
+        let query: Vec<i16> = numbers(paired, 3, i16::MAX).iter().map(|q| q.wrapping_mul(2) | 1).collect();
+        let part = Part { inputs, outputs, weight: &weight, base: &base, ..Part::default() };
+        let combined = |kernel: IntegerKernel| {
+            let mut panel = vec![99; usize::next_multiple_of(inputs, 2) * outputs];
+            kernel.combine(&part, &query, 0, outputs, &mut panel);
+            panel
+        };
+        let expected = combined(IntegerKernel::Portable);
+        assert!(expected.contains(&i16::MAX) || expected.contains(&i16::MIN), "{inputs} {outputs}");
+        IntegerKernel::all()
+            .for_each(|kernel| assert_eq!(combined(kernel), expected, "{kernel:?} {inputs} {outputs}"));
+    }
+}
+
+#[test]
+fn slices_that_are_too_short_are_read_no_further_than_they_go() {
+    let (inputs, columns, rows) = (12, 10, 5);
+    let (weights, panel) = (bytes(inputs * columns, 1), numbers(inputs * columns, 2, 900));
+    let (x, multipliers) = (numbers(rows * inputs, 3, 4096), as_bytes(&numbers(columns, 4, 2000)));
+    let start = vec![77; columns];
+    let finish = Finish { shift: 3, sigmoid: true };
+    let short = [0, 1, 3, 8, 9];
+    for kernel in IntegerKernel::all() {
+        for (cut, which) in short.into_iter().flat_map(|cut| (0..5).map(move |which| (cut, which))) {
+            let cut = |len: usize, index: usize| if index == which { len - len.min(cut) } else { len };
+            let part = Part {
+                inputs,
+                outputs: columns,
+                weight: &weights[..cut(weights.len(), 0)],
+                multipliers: &multipliers[..cut(multipliers.len(), 2)],
+                shift: 9,
+                ..Part::default()
+            };
+            let product = |weights| Product {
+                weights,
+                inputs,
+                columns,
+                shift: 9,
+                multipliers: part.multipliers,
+                start: &start[..cut(columns, 3)],
+                finish,
+            };
+            let x = &x[..cut(x.len(), 4)];
+            for weights in [Weights::Quads(part.weight), Weights::Panel(&panel[..cut(panel.len(), 1)])] {
+                let out = |kernel: IntegerKernel| {
+                    let mut out = vec![0; rows * columns - cut(2, 0)];
+                    kernel.product(&product(weights), x, &mut out, columns);
+                    out
+                };
+                assert_eq!(out(kernel), out(IntegerKernel::Portable), "{kernel:?} {which}");
+            }
+            let added = |kernel: IntegerKernel| {
+                let mut t = vec![5; cut(columns, 3)];
+                kernel.add(&part, &x[..inputs], &mut t);
+                t
+            };
+            assert_eq!(added(kernel), added(IntegerKernel::Portable), "{kernel:?} {which}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // intrinsics, and loads by address: a bounds check for each would cost what the kernel gains
 
+use super::extents::Queries;
 use super::{Parameters, Part, Product, Scale, Weights, portable};
 use crate::fixed::SIGMOID;
 use core::arch::x86_64::*;
@@ -18,29 +19,17 @@ const ROWS: usize = 6;
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
     let Product { weights, inputs, columns, shift, multipliers, start, finish } = *product;
-    let (from, len, quads) = match weights {
-        Weights::Quads(weights) => (weights.as_ptr(), weights.len(), true),
-        Weights::Panel(panel) => (panel.as_ptr().cast(), size_of_val(panel), false),
-    };
-    let groups = inputs.div_ceil(if quads { 4 } else { 2 });
-    let rows = x.len().checked_div(inputs).unwrap_or_default().min(out.len().div_ceil(stride.max(1)));
-    let span = rows.saturating_sub(1).saturating_mul(stride).saturating_add(columns);
-    let fits = groups.saturating_mul(columns).saturating_mul(4) <= len
-        && columns <= stride
-        && (rows == 0 || span <= out.len())
-        && multipliers.len() / 2 >= columns
-        && start.len() >= columns;
-    if !fits || inputs == 0 {
+    let Some(rows) = product.rows(x, out, stride) else {
         return portable::product(product, x, out, stride);
-    }
+    };
+    let quads = matches!(weights, Weights::Quads(_));
     let mut first = 0;
     while first < columns {
         let width = (columns - first).min(2 * LANES);
-        // SAFETY: the processor has AVX2 (see the module); `fits` bounds every address of the weights and of `out`, and
-        // `rows * inputs` numbers those of `x`.
+        // SAFETY: the processor has AVX2 (see the module); `Product::rows` checked every address.
         unsafe {
             let strip = Strip {
-                weights: from.add(first * 4),
+                weights: weights.as_ptr().add(first * 4),
                 stride: columns * 4,
                 inputs,
                 tail: (width - 1) % LANES + 1,
@@ -349,13 +338,9 @@ fn sigmoid(z: __m256i) -> __m256i {
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     let columns = part.outputs;
-    let rows = x.len().checked_div(part.inputs).unwrap_or_default();
-    let rows = rows.min(t.len().checked_div(columns).unwrap_or_default());
-    let fits = part.inputs.div_ceil(4).saturating_mul(columns).saturating_mul(4) <= part.weight.len()
-        && part.multipliers.len() / 2 >= columns;
-    if !fits {
+    let Some(rows) = part.rows(x, t) else {
         return portable::add(part, x, t);
-    }
+    };
     for first in (0..columns).step_by(2 * LANES) {
         let width = (columns - first).min(2 * LANES);
         let strip = Strip {
@@ -366,7 +351,7 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
             multipliers: widened(&part.multipliers[first * 2..(first + width) * 2]),
             shift: part.shift,
         };
-        // SAFETY: the processor has AVX2 (see the module); `fits` and `rows` bound the addresses.
+        // SAFETY: the processor has AVX2 (see the module); `Part::rows` checked every address.
         unsafe {
             let t = t.as_mut_ptr().add(first);
             if width > LANES {
@@ -423,7 +408,7 @@ impl Strip {
 
 /// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
 pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
-    if part.outputs != 1 || part.weight.len() < part.inputs.next_multiple_of(4) {
+    if part.outputs != 1 || !part.holds_weights(part.inputs) {
         return portable::dots(part, x, sums);
     }
     // SAFETY: the processor has AVX2 (see the module).
@@ -460,22 +445,13 @@ fn dots_avx2(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
 
 /// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
 pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
-    let pairs = part.inputs.div_ceil(2);
-    let len = pairs.saturating_mul(columns).saturating_mul(2);
-    let count = panels.len().checked_div(len).unwrap_or_default();
-    let paired = queries.len().checked_div(count).unwrap_or_default();
-    let fits = start.saturating_add(columns) <= part.outputs
-        && pairs.saturating_mul(part.outputs).saturating_mul(4) <= part.base.len()
-        && paired.div_ceil(4).saturating_mul(part.outputs).saturating_mul(4) <= part.weight.len()
-        && paired <= part.inputs;
-    if !fits {
+    let Some(Queries { count, paired, len }) = part.queries(queries, start, columns, panels) else {
         return portable::combine(part, queries, start, columns, panels);
-    }
+    };
     // As many queries in one pass over the weights as there are.
     let mut query = 0;
     while query < count {
-        // SAFETY: the processor has AVX2 (see the module); `fits` bounds every address of the weights, `count` those of
-        // the queries and panels.
+        // SAFETY: the processor has AVX2 (see the module); `Part::queries` checked every address.
         unsafe {
             let panels = panels.as_mut_ptr().add(query * len).cast();
             let queries = queries.as_ptr().add(query * paired);
@@ -641,16 +617,14 @@ fn scale_eight(scale: &Scale, q: &[u8; LANES], out: &mut [i16; LANES]) {
 
 /// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
 pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
-    let Parameters { b, a, alpha, e } = parameters;
-    let fits = [b.len() / 4, a.len() / 2, alpha.len() / 2, e.len()].into_iter().all(|len| len >= outputs);
-    if !fits {
+    if !parameters.holds_dice(outputs) {
         return portable::dice(parameters, outputs, rows);
     }
     for row in rows.chunks_mut(outputs.max(1)) {
         let (vectors, rest) = row.as_chunks_mut::<LANES>();
         let first = vectors.len() * LANES;
         for (vector, o) in vectors.iter_mut().zip((0..).step_by(LANES)) {
-            // SAFETY: the processor has AVX2 (see the module); `fits` bounds the parameters of eight outputs.
+            // SAFETY: the processor has AVX2 (see the module); `holds_dice`.
             unsafe { dice_of_eight(parameters, o, vector) };
         }
         portable::dice_from(parameters, first, rest);

@@ -121,7 +121,9 @@ impl Strip {
     }
 
     /// `[R, D] x [D, 8 V] -> [R, 8 V]`, sums in registers. The loops over `R` and `V` unroll.
-    #[inline]
+    ///
+    /// A function of its own, or the compiler spills the sums of one height for the sake of another.
+    #[inline(never)]
     #[target_feature(enable = "avx2,fma")]
     unsafe fn tile<const R: usize, const V: usize, const SIGMOID: bool>(self) {
         let mask = tail_mask(self.tail);

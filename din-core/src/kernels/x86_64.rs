@@ -34,7 +34,6 @@ unsafe fn product_rows<const SIGMOID: bool>(operands: Operands, rows: usize, w: 
     let mut first = 0;
     while first < vectors {
         let left = vectors - first;
-        // From an even vector on, always: sigmoids are computed in pairs of vectors.
         let width = if left == 3 && rows > 1 { 3 } else { left.min(widest) };
         // SAFETY: `first * LANES` is less than `w.columns`.
         unsafe {
@@ -162,9 +161,7 @@ impl Strip {
             }
             for (r, mut sums) in sums.into_iter().enumerate() {
                 if SIGMOID {
-                    let (pairs, rest) = sums.as_chunks_mut::<2>();
-                    pairs.iter_mut().for_each(|pair| *pair = sigmoid_pair(*pair));
-                    rest.iter_mut().for_each(|sum| *sum = sigmoid_of(*sum));
+                    sums.iter_mut().for_each(|sum| *sum = sigmoid_of(*sum));
                 }
                 for (v, sum) in sums.into_iter().enumerate() {
                     let to = self.at.out.add(r * self.at.out_stride + v * LANES);
@@ -295,25 +292,16 @@ unsafe fn combine_avx2<const Q: usize>(
     }
 }
 
-/// `1 / (1 + exp(-x))`; not-a-number counts as a large negative argument, as in the portable sigmoid.
+/// `1 / (1 + exp(-x))`; not-a-number counts as a large argument of its sign.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn sigmoid_of(x: __m256) -> __m256 {
     _mm256_div_ps(_mm256_set1_ps(1.0), one_plus_exp_of_minus(x))
 }
 
-/// Two vectors for one division, which costs as much as the rest of a sigmoid: `1/a = b (1/(a b))`. What comes out of
-/// one vector depends, in its last bits, on the other: the two are always the same columns of one row.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn sigmoid_pair([x, y]: [__m256; 2]) -> [__m256; 2] {
-    let (a, b) = (one_plus_exp_of_minus(x), one_plus_exp_of_minus(y));
-    let inverse = _mm256_div_ps(_mm256_set1_ps(1.0), _mm256_mul_ps(a, b));
-    [_mm256_mul_ps(inverse, b), _mm256_mul_ps(inverse, a)]
-}
-
 /// `1 + 2^n 2^r` with `n + r = -x log2(e)`, `|r| <= 1/2`, and a polynomial of degree 5 for `2^r` (largest relative error
-/// 1.1e-7 without its roundings). Arguments are clamped to [-43, 43], so that the product of two results is finite.
+/// 1.1e-7 without its roundings). Arguments are clamped to [-87, 87], as integers: the float instructions for it wait for
+/// the units that multiply.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn one_plus_exp_of_minus(x: __m256) -> __m256 {
@@ -321,7 +309,10 @@ fn one_plus_exp_of_minus(x: __m256) -> __m256 {
     // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
     let round = constant(12_582_912.0);
     let minus_log2_e = constant(-core::f32::consts::LOG2_E);
-    let x = _mm256_min_ps(_mm256_max_ps(x, constant(-43.0)), constant(43.0));
+    let bits = |number: f32| _mm256_set1_epi32(number.to_bits().cast_signed());
+    // Signed, negative numbers are less than every positive one; unsigned, greater, and the greater the larger.
+    let x = _mm256_min_epi32(_mm256_castps_si256(x), bits(87.0));
+    let x = _mm256_castsi256_ps(_mm256_min_epu32(x, bits(-87.0)));
     let shifted = _mm256_fmadd_ps(x, minus_log2_e, round);
     let n = _mm256_sub_ps(shifted, round);
     let r = _mm256_fmsub_ps(x, minus_log2_e, n);

@@ -1,6 +1,6 @@
 //! The activation unit and attention pooling.
 
-use crate::kernels::{Finish, Kernel, Matrix, Rows, Start, as_weights, copy};
+use crate::kernels::{Finish, Kernel, Matrix, OwnMatrix, Rows, Start, as_weights, copy};
 use crate::layer::{Layer, forward};
 use crate::manifest::Pooling;
 use crate::math::exp;
@@ -13,8 +13,8 @@ pub(crate) struct Memory<'s> {
     pub hidden: &'s mut [f32],
     /// As `hidden`.
     pub spare: &'s mut [f32],
-    /// `[candidates of a pass, D, columns of a panel]`
-    pub panels: &'s mut [f32],
+    /// `[D, columns of a panel]`
+    pub panel: &'s mut [f32],
 }
 
 /// What the unit reads.
@@ -89,7 +89,7 @@ impl Unit<'_, '_> {
             let rows = keys.len() / width;
             let len = candidates.wrapping_mul(rows);
             let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs)).unwrap_or_default();
-            self.first_layer(first, keys, inputs, memory.panels, hidden);
+            self.first_layer(first, keys, inputs, memory.panel, hidden);
             first.activate(kernel, first.finish(), hidden);
             let second = sequence.first_layer.saturating_add(1);
             let rest = model.layer_range(second, sequence.layers.saturating_sub(1));
@@ -113,35 +113,31 @@ impl Unit<'_, '_> {
         first: &Layer<'_>,
         keys: &[f32],
         inputs: &Inputs<'_>,
-        panels: &mut [f32],
+        panel: &mut [f32],
         hidden: &mut [f32],
     ) {
         let Self { kernel, sequence, .. } = *self;
         let (width, paired, outputs) = (sequence.key_width, sequence.paired_width, first.outputs.max(1));
         let rows = keys.len() / width.max(1);
-        let candidates = inputs.query_parts.len() / outputs;
         let (key_weight, product_weight) =
             (first.weight_rows(paired, width), first.weight_rows(paired.wrapping_add(width), paired));
         let mut start = 0_usize;
         while start < first.outputs {
             let columns = Blocking::NATIVE.columns(outputs.saturating_sub(start));
-            let len = width.wrapping_mul(columns);
-            let panels = panels.get_mut(..candidates.wrapping_mul(len)).unwrap_or_default();
-            kernel.combine(
-                inputs.queries,
-                key_weight.columns(start, columns),
-                product_weight.columns(start, columns),
-                panels,
-            );
-            let each = panels.chunks(len.max(1)).zip(inputs.query_parts.chunks(outputs));
+            let queries = inputs.queries.chunks(paired.max(1)).chain(core::iter::repeat(&[][..]));
+            let each = inputs.query_parts.chunks(outputs).zip(queries);
             let hidden = hidden.chunks_mut(rows.wrapping_mul(outputs).max(1));
-            for ((panel, query_part), hidden) in each.zip(hidden) {
+            for ((query_part, query), hidden) in each.zip(hidden) {
+                let own = OwnMatrix {
+                    query,
+                    key: key_weight.columns(start, columns),
+                    product: product_weight.columns(start, columns),
+                };
                 // [rows, D] x [D, columns] -> [rows, columns]
-                let panel = Matrix::whole(as_weights(panel), width, columns);
                 let numbers = hidden.get_mut(start..).unwrap_or_default();
                 let part = Start::Row(as_weights(query_part).range(start, columns));
                 let strip = Rows { numbers, rows, columns, stride: outputs };
-                kernel.product(keys, panel, part, first.finish(), strip);
+                kernel.own_product(keys, own, panel, part, first.finish(), strip);
             }
             start = start.saturating_add(columns);
         }

@@ -193,7 +193,7 @@ impl<'m, 's> Ranker<'m, 's> {
         let mut unit_memory = pooling::Memory {
             hidden: scratch.take(sizes.unit_block),
             spare: scratch.take(sizes.unit_block),
-            panels: scratch.take(sizes.panels),
+            panel: scratch.take(sizes.panel),
         };
 
         embed_candidates(model, kernel, candidates, vectors, logits)?;

@@ -75,8 +75,8 @@ pub(crate) struct Sizes {
     pub head_first: usize,
     /// Widest output of any unit's layers, times the behaviours of a block and the candidates of a pass.
     pub unit_block: usize,
-    /// Widest key, times the columns of a panel and the candidates of a pass.
-    pub panels: usize,
+    /// Widest key, times the columns of a panel.
+    pub panel: usize,
     /// Widest output of a unit's first layer.
     pub query_part: usize,
     /// Widest paired part of a key.
@@ -127,8 +127,7 @@ impl Sizes {
             let rows = sequence.capacity.min(blocking.behaviours).saturating_mul(together);
             self.unit_block = self.unit_block.max(widest.saturating_mul(rows));
             let columns = first.min(blocking.widest_panel());
-            let panels = columns.saturating_mul(together);
-            self.panels = self.panels.max(sequence.key_width.saturating_mul(panels));
+            self.panel = self.panel.max(sequence.key_width.saturating_mul(columns));
         }
         self.query_part = self.query_part.max(first);
         self.query = self.query.max(sequence.paired_width);
@@ -165,13 +164,8 @@ impl Sizes {
             self.query,
         ]
         .map(|len| len.saturating_mul(blocking.candidates));
-        let shared = [
-            self.head_first,
-            self.widest_row.max(self.pooled),
-            self.unit_block,
-            self.unit_block,
-            self.panels,
-        ];
+        let shared =
+            [self.head_first, self.widest_row.max(self.pooled), self.unit_block, self.unit_block, self.panel];
         let runs = each_candidate.into_iter().chain(shared).map(|len| blocking.padded(len));
         // What is lost before the first run, where the caller's memory is less aligned.
         let before = blocking.alignment() - 1;

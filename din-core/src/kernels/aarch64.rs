@@ -3,8 +3,8 @@
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
 
-use super::operands::{Operands, queries_of};
-use super::{Finish, Matrix, Rows, Start};
+use super::operands::Operands;
+use super::{Finish, Matrix, OwnMatrix, Rows, Start};
 use crate::bytes::F32s;
 use core::arch::aarch64::*;
 
@@ -280,33 +280,25 @@ unsafe fn dot(x: *const f32, weights: *const f32, inputs: usize) -> f32 {
     }
 }
 
-/// See [`Kernel::combine`](super::Kernel::combine).
-pub(super) fn combine(queries: &[f32], key: Matrix<'_>, product: Matrix<'_>, panels: &mut [f32]) {
-    let Some(count) = queries_of(queries, key, product, panels) else { return };
-    let paired = product.rows;
-    for query in 0..count {
-        // SAFETY: `queries_of` checked every address.
-        unsafe {
-            let panel = panels.as_mut_ptr().add(query * key.rows * key.columns);
-            combine_one(queries.as_ptr().add(query * paired), key, product, panel);
-        }
+/// A query's own matrix: `[D, columns]`.
+pub(super) fn combine(own: OwnMatrix<'_>, panel: &mut [f32]) {
+    if !own.fits(panel) {
+        return;
     }
-}
-
-unsafe fn combine_one(query: *const f32, key: Matrix<'_>, product: Matrix<'_>, panel: *mut f32) {
+    let OwnMatrix { query, key, product } = own;
     let (keys, products) = (key.numbers.0.as_ptr().cast::<f32>(), product.numbers.0.as_ptr().cast::<f32>());
-    let columns = key.columns;
+    let (columns, panel) = (key.columns, panel.as_mut_ptr());
     let (whole, tail) = (columns - columns % LANES, columns % LANES);
     for d in 0..key.rows {
         let (key, out) = (keys.wrapping_add(d * key.stride), panel.wrapping_add(d * columns));
-        // SAFETY: row `d`, as many columns as there are.
+        // SAFETY: row `d`, as many columns as there are: `fits` bounds every address.
         unsafe {
             if d >= product.rows {
                 core::ptr::copy_nonoverlapping(key, out, columns);
                 continue;
             }
             let product = products.wrapping_add(d * product.stride);
-            let query = *query.add(d);
+            let query = *query.as_ptr().add(d);
             for column in (0..whole).step_by(LANES) {
                 let (key, product) = (vld1q_f32(key.add(column)), vld1q_f32(product.add(column)));
                 vst1q_f32(out.add(column), vfmaq_n_f32(key, product, query));

@@ -98,16 +98,26 @@ impl Kernel {
         }
     }
 
-    /// Each query's own matrix, some columns of it: `panel[d] = key[d] + query[d] product[d]` for the paired inputs,
-    /// `key[d]` for the rest: `[N, P] -> [N, D, columns]`.
-    pub(crate) fn combine(self, queries: &[f32], key: Matrix<'_>, product: Matrix<'_>, panels: &mut [f32]) {
+    /// `out = finish(start + x M)` with a query's own matrix: `[N, D] x [D, columns] -> [N, columns]`. `panel`, room for
+    /// `D * columns` numbers, holds the matrix afterwards.
+    pub(crate) fn own_product(
+        self,
+        x: &[f32],
+        own: OwnMatrix<'_>,
+        panel: &mut [f32],
+        start: Start<'_>,
+        finish: Finish,
+        out: Rows<'_>,
+    ) {
         match self {
-            Self::Portable => portable::combine(queries, key, product, panels),
+            Self::Portable => portable::combine(own, panel),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::combine(queries, key, product, panels),
+            Self::Avx2(_) => return x86_64::own_product(x, own, panel, start, finish, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Self::Neon => aarch64::combine(queries, key, product, panels),
+            Self::Neon => aarch64::combine(own, panel),
         }
+        let matrix = Matrix::whole(as_weights(panel), own.key.rows, own.key.columns);
+        self.product(x, matrix, start, finish, out);
     }
 
     /// A row of f16 numbers as f32: `[D] -> [D]`; no infinity and no not-a-number among them.
@@ -199,6 +209,18 @@ impl<'a> Matrix<'a> {
     const fn is_whole(self) -> bool {
         self.columns <= self.stride && self.span() <= self.numbers.0.len()
     }
+}
+
+/// Some columns of a query's own matrix: row `d` is `key[d] + query[d] product[d]` for the paired inputs, `key[d]` for the
+/// rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnMatrix<'a> {
+    /// `[P]`
+    pub query: &'a [f32],
+    /// `[D, columns]`
+    pub key: Matrix<'a>,
+    /// `[P, columns]`
+    pub product: Matrix<'a>,
 }
 
 /// Some columns of a matrix in memory, to be written.
@@ -355,19 +377,23 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_combines_each_query_with_the_weights() {
-        for_each_shape(|kernel, paired, inputs, outputs| {
-            let paired = paired.min(inputs);
-            let (key, product) = (numbers(inputs * (outputs + 3), 1), numbers(paired * (outputs + 3), 2));
-            let queries = numbers(3 * paired, 3);
-            let view = |w, rows| Matrix::whole(as_weights(w), rows, outputs + 3).columns(2, outputs);
-            let mut panels = std::vec![f32::NAN; 3 * inputs * outputs];
-            kernel.combine(&queries, view(&key, inputs), view(&product, paired), &mut panels);
-            let queries = queries.chunks(paired);
-            for (panel, query) in panels.chunks(inputs * outputs).zip(queries) {
+    fn every_kernel_multiplies_with_a_querys_own_matrix() {
+        for_each_shape(|kernel, rows, inputs, outputs| {
+            for paired in [0, inputs / 2, inputs] {
+                let wide = outputs + 3;
+                let (key, product) = (numbers(inputs * wide, 1), numbers(paired * wide, 2));
+                let (query, x, bias) = (numbers(paired, 3), numbers(rows * inputs, 4), numbers(outputs, 5));
+                let view = |w, rows| Matrix::whole(as_weights(w), rows, wide).columns(2, outputs);
+                let own =
+                    OwnMatrix { query: &query, key: view(&key, inputs), product: view(&product, paired) };
+                let (mut panel, mut out) =
+                    (std::vec![f32::NAN; inputs * outputs], std::vec![f32::NAN; rows * outputs]);
+                let start = Start::Row(as_weights(&bias));
+                let to = Rows::whole(&mut out, rows, outputs);
+                kernel.own_product(&x, own, &mut panel, start, Finish::Sum, to);
                 for (d, row) in panel.chunks(outputs).enumerate() {
                     for (column, found) in row.iter().enumerate() {
-                        let at = d * (outputs + 3) + column + 2;
+                        let at = d * wide + column + 2;
                         let part = if d < paired { query[d] * product[at] } else { 0.0 };
                         assert!(
                             (found - (key[at] + part)).abs() < 3e-7,
@@ -375,6 +401,10 @@ mod tests {
                         );
                     }
                 }
+                let mut again = std::vec![f32::NAN; rows * outputs];
+                let matrix = Matrix::whole(as_weights(&panel), inputs, outputs);
+                kernel.product(&x, matrix, start, Finish::Sum, Rows::whole(&mut again, rows, outputs));
+                assert_eq!(out, again, "{kernel:?} [{rows}, {inputs}] x [{inputs}, {outputs}]");
             }
         });
     }

@@ -1,6 +1,6 @@
 //! What a kernel that reads by address relies on.
 
-use super::{Matrix, Rows, Start};
+use super::{Matrix, OwnMatrix, Rows, Start};
 
 /// Where the rows of a product are read and written.
 #[derive(Clone, Copy, Debug)]
@@ -32,19 +32,15 @@ impl Operands {
     }
 }
 
-/// How many queries there are to combine with the weights, every address of them, of the weights and of the panels within
-/// its slice; `None` where one is not.
-pub(super) fn queries_of(
-    queries: &[f32],
-    key: Matrix<'_>,
-    product: Matrix<'_>,
-    panels: &[f32],
-) -> Option<usize> {
-    let count = panels.len().checked_div(key.rows.saturating_mul(key.columns))?;
-    let fits = key.is_whole()
-        && product.is_whole()
-        && key.columns == product.columns
-        && product.rows <= key.rows
-        && count.saturating_mul(product.rows) <= queries.len();
-    fits.then_some(count)
+impl OwnMatrix<'_> {
+    /// Whether every address of the weights, the query and the panel lies within its slice.
+    pub(super) fn fits(&self, panel: &[f32]) -> bool {
+        let Self { query, key, product } = self;
+        key.is_whole()
+            && product.is_whole()
+            && key.columns == product.columns
+            && product.rows <= key.rows
+            && product.rows <= query.len()
+            && key.rows.saturating_mul(key.columns) <= panel.len()
+    }
 }

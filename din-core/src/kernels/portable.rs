@@ -1,6 +1,6 @@
 //! Plain Rust, without unsafe code: what every other kernel is tested against, and what small cores run.
 
-use super::{Finish, Matrix, Rows, Start};
+use super::{Finish, Matrix, OwnMatrix, Rows, Start};
 use crate::bytes::F32s;
 use crate::fixed::f32_bits_of_half;
 use crate::math;
@@ -98,18 +98,14 @@ pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
     }
 }
 
-/// See [`Kernel::combine`](super::Kernel::combine).
-pub(super) fn combine(queries: &[f32], key: Matrix<'_>, product: Matrix<'_>, panels: &mut [f32]) {
-    let len = key.rows.wrapping_mul(key.columns).max(1);
-    for (index, panel) in panels.chunks_exact_mut(len).enumerate() {
-        let start = index.wrapping_mul(product.rows);
-        let query = queries.get(start..start.wrapping_add(product.rows)).unwrap_or_default();
-        for (d, out) in panel.chunks_exact_mut(key.columns.max(1)).enumerate() {
-            super::copy(key.row(d).iter(), out);
-            if let Some(query) = query.get(d) {
-                for (out, product) in out.iter_mut().zip(product.row(d).iter()) {
-                    *out += query * product;
-                }
+/// A query's own matrix: `[D, columns]`.
+pub(super) fn combine(own: OwnMatrix<'_>, panel: &mut [f32]) {
+    let OwnMatrix { query, key, product } = own;
+    for (d, out) in panel.chunks_exact_mut(key.columns.max(1)).take(key.rows).enumerate() {
+        super::copy(key.row(d).iter(), out);
+        if let Some(query) = query.get(d) {
+            for (out, product) in out.iter_mut().zip(product.row(d).iter()) {
+                *out += query * product;
             }
         }
     }

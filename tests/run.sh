@@ -3,12 +3,15 @@
 #
 #   tests/run.sh
 #
-# Sets up what the device builds need, then formats, lints, tests, builds for devices and documents. Stops at the first
-# step that fails, with its name. CARGO_TARGET_DIR is respected.
+# Sets up what the device builds and emulated tests need, then formats, lints, tests, builds for devices, tests on emulated
+# ones and documents. Stops at the first step that fails, with its name. CARGO_TARGET_DIR is respected.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-targets=(thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf)
+targets=(thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf
+    aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf)
+# Emulators of single programs, and what links those.
+emulators=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross)
 summary=()
 current=""
 
@@ -34,25 +37,34 @@ as_root() {
     if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# Rustup's targets where it can fetch them, else Debian's second toolchain, which has the sources of core.
+install() {
+    as_root apt-get update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+}
+
+# Rustup's targets where it can fetch them, else Debian's second toolchain, which has the sources of core and std.
 set_up_device_targets() {
     if command -v rustup >/dev/null && rustup target add "${targets[@]}"; then
         return
     fi
     echo "rustup cannot add the targets: using Debian's rustc-web with -Z build-std"
-    as_root apt-get update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        rustc-web cargo-web rust-web-src
+    install rustc-web cargo-web rust-web-src
     export DIN_DEVICE_TOOLCHAIN=debian
+}
+
+set_up_emulators() {
+    dpkg --status "${emulators[@]}" >/dev/null || install "${emulators[@]}"
 }
 
 if [[ ${DIN_DEVICE_TOOLCHAIN:-} != debian ]]; then
     step "set up device targets" set_up_device_targets
 fi
+step "set up emulators" set_up_emulators
 step "format" cargo fmt --all --check
 step "lint" cargo clippy --workspace --all-targets -- -D warnings
 step "test" cargo test --workspace
-step "device builds" cargo test -p din-tests --test devices -- --ignored
+step "device builds" cargo test -p din-tests --test devices -- --ignored builds
+step "tests on emulated devices" cargo test -p din-tests --test devices -- --ignored emulated
 step "dependencies of din-core" cargo tree -p din-core -e normal
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 current=""

@@ -20,8 +20,8 @@ impl<'a> F32s<'a> {
 }
 
 /// Bytes `start .. start + len`; none at all where that is out of range.
-pub(crate) fn range(bytes: &[u8], start: usize, len: usize) -> &[u8] {
-    start.checked_add(len).and_then(|end| bytes.get(start..end)).unwrap_or_default()
+pub(crate) fn range<N>(numbers: &[N], start: usize, len: usize) -> &[N] {
+    start.checked_add(len).and_then(|end| numbers.get(start..end)).unwrap_or_default()
 }
 
 /// The first `N` bytes, zeros where there are fewer.

@@ -16,7 +16,8 @@
 //! | 56 | 4 | CRC-32 of everything from byte 64 on, the signature excepted |
 //! | 60 | 4 | CRC-32 of bytes 0 to 59 |
 //!
-//! All little-endian. The manifest is followed by zeros up to a multiple of [`ALIGNMENT`], then by the sections.
+//! All little-endian. The manifest is followed by zeros up to the first section; sections start where
+//! [`section_start`] says, with zeros before them.
 
 use crate::bytes::{range, u16_at, u32_at, u64_at};
 use crate::checksum::crc32;
@@ -32,10 +33,22 @@ pub const MINOR: u16 = 0;
 pub const HEADER_LEN: usize = 64;
 /// Sections start at multiples of this many bytes from the blob's start.
 pub const ALIGNMENT: usize = 16;
+/// Sections of at least [`LARGE_SECTION`] bytes start at multiples of this many: a cache line, so that no vector of a
+/// large layer's weights lies across two where the blob itself lies at such an address.
+pub const LARGE_ALIGNMENT: usize = 64;
+/// See [`LARGE_ALIGNMENT`].
+pub const LARGE_SECTION: usize = 4096;
 /// Required feature: the blob holds the integer path, to be read by the integer ranker.
 pub const FEATURE_INTEGER: u32 = 1;
 /// Required-feature bits that this library has.
 pub const KNOWN_FEATURES: u32 = FEATURE_INTEGER;
+
+/// Where a section of `len` bytes starts when everything before it ends at `end`, both from the blob's start.
+#[must_use]
+pub const fn section_start(end: u64, len: u64) -> u64 {
+    let alignment = if len >= LARGE_SECTION as u64 { LARGE_ALIGNMENT } else { ALIGNMENT } as u64;
+    end.saturating_add(alignment - 1) / alignment * alignment
+}
 
 /// The decoded header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

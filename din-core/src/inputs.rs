@@ -4,10 +4,11 @@ use crate::bytes::{F32s, u32_at};
 use crate::error::ScoreError;
 use crate::fixed;
 use crate::history::Behaviours;
-use crate::kernels::copy;
-use crate::manifest::{FieldKind, FieldRecord, FixedRecord, NONE};
+use crate::kernels::integer::IntegerKernel;
+use crate::kernels::{Kernel, copy};
+use crate::manifest::{FieldKind, FixedRecord, NONE};
 use crate::model::{Group, Model, Sequence};
-use crate::normaliser::Transform;
+use crate::normaliser::{Normaliser, Transform};
 use crate::table::Table;
 use crate::value::Value;
 
@@ -20,31 +21,18 @@ pub(crate) fn check_count(model: &Model<'_>, group: Group, values: &[Value]) -> 
     }
 }
 
-/// Why a value does not suit its field.
-pub(crate) enum Fault {
-    WrongKind,
-    NotFinite,
-}
-
-impl Fault {
-    pub fn at(self, group: &'static str, field: usize) -> ScoreError {
-        match self {
-            Self::WrongKind => ScoreError::WrongKind { group, field },
-            Self::NotFinite => ScoreError::NotFinite { group, field },
-        }
-    }
-}
-
 /// A number that a model reads: f32, or i16 of the integer path.
 pub(crate) trait Input: Copy {
+    /// What reads rows of tables.
+    type Kernel: Copy;
     /// What the item bias is made of.
     type Bias: Default;
 
     /// Writes a row of a table.
-    fn read(table: &Table<'_>, row: u32, out: &mut [Self]);
+    fn read(kernel: Self::Kernel, table: &Table<'_>, row: u32, out: &mut [Self]);
 
-    /// A raw number of the `numeric`-th numeric field of the model.
-    fn number(model: &Model<'_>, field: &FieldRecord, numeric: usize, raw: Raw) -> Self;
+    /// A raw number.
+    fn number(normaliser: &Normaliser, fixed: &FixedRecord, raw: Raw) -> Self;
 
     /// A row's item bias.
     fn bias(section: &[u8], row: u32) -> Self::Bias;
@@ -61,17 +49,18 @@ pub(crate) enum Raw {
 }
 
 impl Input for f32 {
+    type Kernel = Kernel;
     type Bias = Self;
 
-    fn read(table: &Table<'_>, row: u32, out: &mut [Self]) {
-        table.read(row, out);
+    fn read(kernel: Kernel, table: &Table<'_>, row: u32, out: &mut [Self]) {
+        table.read_by(kernel, row, out);
     }
 
-    fn number(_: &Model<'_>, field: &FieldRecord, _: usize, raw: Raw) -> Self {
+    fn number(normaliser: &Normaliser, _: &FixedRecord, raw: Raw) -> Self {
         match raw {
             Raw::Missing => 0.0,
-            Raw::Number(raw) => field.normaliser.apply(raw),
-            Raw::Fixed(raw) => field.normaliser.apply(raw as Self / 65536.0),
+            Raw::Number(raw) => normaliser.apply(raw),
+            Raw::Fixed(raw) => normaliser.apply(raw as Self / 65536.0),
         }
     }
 
@@ -81,24 +70,24 @@ impl Input for f32 {
 }
 
 impl Input for i16 {
+    type Kernel = IntegerKernel;
     type Bias = i32;
 
-    fn read(table: &Table<'_>, row: u32, out: &mut [Self]) {
-        table.read_fixed(row, out);
+    fn read(kernel: IntegerKernel, table: &Table<'_>, row: u32, out: &mut [Self]) {
+        table.read_fixed_by(kernel, row, out);
     }
 
-    fn number(model: &Model<'_>, field: &FieldRecord, numeric: usize, raw: Raw) -> Self {
+    fn number(normaliser: &Normaliser, fixed: &FixedRecord, raw: Raw) -> Self {
         let raw = match raw {
             Raw::Missing => return 0,
             Raw::Number(raw) => fixed::of_f32_bits(raw.to_bits(), 16),
             Raw::Fixed(raw) => raw,
         };
-        let t = match field.normaliser.transform {
+        let t = match normaliser.transform {
             Transform::Identity => raw,
             Transform::Log1p => fixed::log1p(raw),
         };
-        let FixedRecord { mean, multiplier, shift, limit, .. } =
-            model.manifest().fixed.get(numeric).unwrap_or_default();
+        let FixedRecord { mean, multiplier, shift, limit, .. } = *fixed;
         // Below 2^32 times at most 2^30.
         let product = i64::from(t).wrapping_sub(mean.into()).wrapping_mul(multiplier.into());
         let limit = i64::from(limit);
@@ -111,81 +100,107 @@ impl Input for i16 {
     }
 }
 
-/// A value as model inputs: a row of the field's table, or one normalised number, of the `numeric`-th numeric field.
-pub(crate) fn embed<N: Input>(
-    model: &Model<'_>,
-    field: &FieldRecord,
-    numeric: usize,
-    value: Value,
-    out: &mut [N],
-) -> Result<(), Fault> {
-    match field.kind {
-        FieldKind::Categorical => {
-            let table = model.table(field.table.into());
-            let row = table.row_of(value).ok_or(Fault::WrongKind)?;
-            N::read(&table, row, out);
-        }
-        FieldKind::Numeric => {
-            let raw = match value {
-                Value::Missing => Raw::Missing,
-                Value::Number(raw) if raw.is_finite() => Raw::Number(raw),
-                Value::Number(_) => return Err(Fault::NotFinite),
-                Value::Fixed(raw) => Raw::Fixed(raw),
-                Value::Id(_) => return Err(Fault::WrongKind),
-            };
-            out.fill(N::number(model, field, numeric, raw));
-        }
-    }
-    Ok(())
+/// One field of a group's or a behaviour's, decoded: it reads that field's value of many rows.
+pub(crate) struct Column<'m> {
+    /// Of the values.
+    index: usize,
+    /// Of the inputs.
+    start: usize,
+    width: usize,
+    reads: Reads<'m>,
+    group: &'static str,
 }
 
-/// A run of fields, concatenated; returns what is left of `out`. Before the first field are `numeric` numeric ones.
-fn embed_fields<'o, N: Input>(
-    model: &Model<'_>,
-    fields: impl Iterator<Item = FieldRecord>,
-    mut numeric: usize,
-    (group, values): (&'static str, &[Value]),
-    mut out: &'o mut [N],
-) -> Result<&'o mut [N], ScoreError> {
-    for (index, (field, value)) in fields.zip(values).enumerate() {
-        let (part, rest) = out.split_at_mut_checked(model.width(&field)).unwrap_or_default();
-        embed(model, &field, numeric, *value, part).map_err(|fault| fault.at(group, index))?;
-        numeric = numeric.saturating_add(usize::from(field.kind == FieldKind::Numeric));
-        out = rest;
-    }
-    Ok(out)
+enum Reads<'m> {
+    Rows(Table<'m>),
+    Numbers(Normaliser, FixedRecord),
 }
 
-/// A group's fields, concatenated; returns what is left of `out`.
-pub(crate) fn embed_group<'o, N: Input>(
-    model: &Model<'_>,
-    group: Group,
-    values: &[Value],
-    out: &'o mut [N],
-) -> Result<&'o mut [N], ScoreError> {
-    let (first, count) = model.field_range(group);
-    let fields = model.field_records(first, count);
-    embed_fields(model, fields, model.numeric_fields(0, first), (group.name(), values), out)
+/// The fields `first .. first + count`, whose inputs are concatenated.
+pub(crate) fn columns<'m>(
+    model: &Model<'m>,
+    group: &'static str,
+    (first, count): (usize, usize),
+) -> impl Iterator<Item = Column<'m>> + use<'m> {
+    let model = *model;
+    let mut start = 0_usize;
+    model.field_records(first, count).enumerate().map(move |(index, field)| {
+        let (width, reads) = match field.kind {
+            FieldKind::Categorical => {
+                let table = model.table(field.table.into());
+                (table.dim, Reads::Rows(table))
+            }
+            FieldKind::Numeric => {
+                let numeric = model.numeric_fields(0, first.saturating_add(index));
+                let fixed = model.manifest().fixed.get(numeric).unwrap_or_default();
+                (1, Reads::Numbers(field.normaliser, fixed))
+            }
+        };
+        let column = Column { index, start, width, reads, group };
+        start = start.saturating_add(width);
+        column
+    })
 }
 
-/// A behaviour's fields, concatenated: `[D]`.
-pub(crate) fn embed_key<N: Input>(
-    model: &Model<'_>,
+/// The fields of a group.
+pub(crate) fn columns_of<'m>(model: &Model<'m>, group: Group) -> impl Iterator<Item = Column<'m>> + use<'m> {
+    columns(model, group.name(), model.field_range(group))
+}
+
+/// The fields of a sequence's behaviours.
+pub(crate) fn key_columns<'m>(
+    model: &Model<'m>,
     sequence: &Sequence<'_>,
-    behaviour: &[Value],
-    key: &mut [N],
-) -> Result<(), ScoreError> {
-    let fields = model.field_records(sequence.first_field, sequence.fields);
-    embed_fields(model, fields, sequence.first_numeric, ("behaviour", behaviour), key).map(|_| ())
+) -> impl Iterator<Item = Column<'m>> + use<'m> {
+    columns(model, "behaviour", (sequence.first_field, sequence.fields))
 }
 
-/// Visits the newest behaviours, oldest of them first; returns how many.
-pub(crate) fn for_each_behaviour(
+impl Column<'_> {
+    /// Inputs that the field contributes.
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The field's inputs of a row of all fields.
+    pub fn of<'r, N>(&self, row: &'r mut [N]) -> &'r mut [N] {
+        row.get_mut(self.start..self.start.saturating_add(self.width)).unwrap_or_default()
+    }
+
+    /// The field's value as model inputs: a row of its table, or one normalised number.
+    pub fn embed<N: Input>(
+        &self,
+        kernel: N::Kernel,
+        values: &[Value],
+        out: &mut [N],
+    ) -> Result<(), ScoreError> {
+        let (group, field) = (self.group, self.index);
+        let value = values.get(field).copied().unwrap_or_default();
+        match &self.reads {
+            Reads::Rows(table) => {
+                let row = table.row_of(value).ok_or(ScoreError::WrongKind { group, field })?;
+                N::read(kernel, table, row, out);
+            }
+            Reads::Numbers(normaliser, fixed) => {
+                let raw = match value {
+                    Value::Missing => Raw::Missing,
+                    Value::Number(raw) if raw.is_finite() => Raw::Number(raw),
+                    Value::Number(_) => return Err(ScoreError::NotFinite { group, field }),
+                    Value::Fixed(raw) => Raw::Fixed(raw),
+                    Value::Id(_) => return Err(ScoreError::WrongKind { group, field }),
+                };
+                out.fill(N::number(normaliser, fixed, raw));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The newest behaviours, oldest of them first, and how many.
+pub(crate) fn newest<'h>(
     sequence: &Sequence<'_>,
     index: usize,
-    history: &Behaviours<'_>,
-    mut visit: impl FnMut(usize, &[Value]) -> Result<(), ScoreError>,
-) -> Result<usize, ScoreError> {
+    history: &Behaviours<'h>,
+) -> Result<(usize, impl Iterator<Item = &'h [Value]> + Clone + use<'h>), ScoreError> {
     let fields = sequence.fields.max(1);
     for run in [history.older, history.newer] {
         if run.len() % fields != 0 {
@@ -195,44 +210,61 @@ pub(crate) fn for_each_behaviour(
     let behaviours = history.len() / fields;
     let length = behaviours.min(sequence.capacity);
     let runs = history.older.chunks_exact(fields).chain(history.newer.chunks_exact(fields));
-    for (t, behaviour) in runs.skip(behaviours.saturating_sub(length)).enumerate() {
-        visit(t, behaviour)?;
-    }
-    Ok(length)
+    Ok((length, runs.skip(behaviours.saturating_sub(length))))
 }
 
-/// The candidate's fields, concatenated: `[C]`; returns its item bias.
-pub(crate) fn embed_candidate<N: Input>(
+/// The candidates' fields, concatenated, and their item biases: `vectors: [N, C]`, `biases: [N]`.
+pub(crate) fn embed_candidates<N: Input>(
     model: &Model<'_>,
-    candidate: &[Value],
-    vector: &mut [N],
-) -> Result<N::Bias, ScoreError> {
-    embed_group(model, Group::Candidate, candidate, vector)?;
-    let Some(record) = model.manifest().item_bias else { return Ok(N::Bias::default()) };
-    let (first, _) = model.field_range(Group::Candidate);
-    let index = usize::from(record.field);
-    let field = model.field_records(first.saturating_add(index), 1).next();
-    let row = field
-        .zip(candidate.get(index))
-        .and_then(|(field, value)| model.table(field.table.into()).row_of(*value));
-    Ok(N::bias(model.section(record.values), row.unwrap_or_default()))
+    kernel: N::Kernel,
+    candidates: &[&[Value]],
+    vectors: &mut [N],
+    biases: &mut [N::Bias],
+) -> Result<(), ScoreError> {
+    candidates.iter().try_for_each(|candidate| check_count(model, Group::Candidate, candidate))?;
+    let width = vectors.len().checked_div(candidates.len()).unwrap_or_default().max(1);
+    let record = model.manifest().item_bias;
+    for bias in biases.iter_mut() {
+        *bias = N::Bias::default();
+    }
+    for column in columns_of(model, Group::Candidate) {
+        for (candidate, vector) in candidates.iter().zip(vectors.chunks_exact_mut(width)) {
+            column.embed(kernel, candidate, column.of(vector))?;
+        }
+        let (Some(record), Reads::Rows(table)) = (record, &column.reads) else { continue };
+        if usize::from(record.field) != column.index {
+            continue;
+        }
+        let section = model.section(record.values);
+        for (candidate, bias) in candidates.iter().zip(biases.iter_mut()) {
+            let row = candidate.get(column.index).and_then(|value| table.row_of(*value));
+            *bias = N::bias(section, row.unwrap_or_default());
+        }
+    }
+    Ok(())
 }
 
-/// The candidate's parts that a sequence's paired fields are compared with: `[P]`.
-pub(crate) fn gather_query<N: Copy>(
+/// The candidates' parts that a sequence's paired fields are compared with: `[N, C] -> [N, P]`.
+pub(crate) fn gather_queries<N: Copy>(
     model: &Model<'_>,
     sequence: &Sequence<'_>,
-    vector: &[N],
-    mut query: &mut [N],
+    vectors: &[N],
+    width: usize,
+    queries: &mut [N],
 ) {
     let (first, _) = model.field_range(Group::Candidate);
     let paired =
         model.field_records(sequence.first_field, sequence.fields).take_while(|field| field.pair != NONE);
+    let mut to = 0_usize;
     for field in paired {
         let before = model.field_records(first, field.pair.into());
-        let start = before.fold(0_usize, |sum, field| sum.saturating_add(model.width(&field)));
-        let (part, rest) = query.split_at_mut_checked(model.width(&field)).unwrap_or_default();
-        copy(vector.iter().skip(start).copied(), part);
-        query = rest;
+        let from = before.fold(0_usize, |sum, field| sum.saturating_add(model.width(&field)));
+        let len = model.width(&field);
+        let rows = queries.chunks_exact_mut(sequence.paired_width.max(1));
+        for (query, vector) in rows.zip(vectors.chunks_exact(width.max(1))) {
+            let query = query.get_mut(to..to.saturating_add(len)).unwrap_or_default();
+            copy(vector.iter().skip(from).copied(), query);
+        }
+        to = to.saturating_add(len);
     }
 }

@@ -2,17 +2,18 @@
 
 use crate::error::ScoreError;
 use crate::fixed::score;
-use crate::inputs::{check_count, embed_candidate, embed_group, embed_key, for_each_behaviour, gather_query};
-use crate::integer::kernels::{IntegerKernel, multiply, narrow, sum};
+use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
 use crate::integer::layer::{forward, layers};
 use crate::integer::pooling;
 use crate::integer::sizes::{Sizes, kept_len};
 use crate::kernels::copy;
+use crate::kernels::integer::{IntegerKernel, multiply, narrow, sum};
 use crate::manifest::{MAX_SEQUENCES, Pooling};
 use crate::model::{Group, Model, Sequence};
 use crate::ranker::User;
 use crate::scratch::{Scratch, take_shorts};
 use crate::sizes::Blocking;
+use crate::slate::{candidates_of, for_each_block, keep_best};
 use crate::value::Value;
 
 /// One entry of a ranking.
@@ -44,17 +45,19 @@ struct Memory<'s> {
     base: &'s mut [i32],
     kept: Kept<'s>,
     row: &'s mut [i16],
-    candidate: &'s mut [i16],
+    /// The rest of a block's candidates, or of a few behaviours: `[N, ...]`
+    vectors: &'s mut [i16],
     first: &'s mut [i32],
-    query: &'s mut [i16],
-    product: &'s mut [i16],
-    query_part: &'s mut [i32],
-    pooled: &'s mut [i16],
+    queries: &'s mut [i16],
+    products: &'s mut [i16],
+    query_parts: &'s mut [i32],
+    interests: &'s mut [i16],
     unit: pooling::Memory<'s>,
 }
 
 impl<'s> Memory<'s> {
     fn new(model: &Model<'_>, sizes: &Sizes, memory: &'s mut [i32]) -> Self {
+        let n = Blocking::NATIVE.candidates();
         let mut scratch = Scratch::new(memory);
         let base = scratch.take(sizes.head_first);
         let kept = model
@@ -64,17 +67,18 @@ impl<'s> Memory<'s> {
             base,
             kept: Kept(Scratch::new(scratch.take(kept))),
             row: take_shorts(&mut scratch, sizes.row),
-            candidate: take_shorts(&mut scratch, sizes.candidate),
-            first: scratch.take(sizes.head_first),
-            query: take_shorts(&mut scratch, sizes.query),
-            product: take_shorts(&mut scratch, sizes.query),
-            query_part: scratch.take(sizes.query_part),
-            pooled: take_shorts(&mut scratch, sizes.pooled),
+            vectors: take_shorts(&mut scratch, n.wrapping_mul(sizes.candidate)),
+            first: scratch.take(n.wrapping_mul(sizes.head_first)),
+            queries: take_shorts(&mut scratch, n.wrapping_mul(sizes.query)),
+            products: take_shorts(&mut scratch, n.wrapping_mul(sizes.query)),
+            query_parts: scratch.take(n.wrapping_mul(sizes.query_part)),
+            interests: take_shorts(&mut scratch, n.wrapping_mul(sizes.pooled)),
             unit: pooling::Memory {
                 hidden: take_shorts(&mut scratch, sizes.hidden),
                 spare: take_shorts(&mut scratch, sizes.hidden),
-                panel: take_shorts(&mut scratch, sizes.panel),
+                panels: take_shorts(&mut scratch, sizes.panels),
                 sums: scratch.take(sizes.sums),
+                results: scratch.take(sizes.results),
             },
         }
     }
@@ -128,8 +132,14 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         head.start(base);
         let part = head.part(0);
         let vector = row.get_mut(..part.inputs).unwrap_or_default();
-        let context = embed_group(model, Group::Profile, user.profile, vector)?;
-        embed_group(model, Group::Context, user.context, context)?;
+        let mut rest = &mut *vector;
+        for (group, values) in [(Group::Profile, user.profile), (Group::Context, user.context)] {
+            for column in columns_of(model, group) {
+                let (row, after) = rest.split_at_mut_checked(column.width()).unwrap_or_default();
+                column.embed(kernel, values, row)?;
+                rest = after;
+            }
+        }
         kernel.add(&part, vector, base);
 
         let mut lengths = heapless::Vec::new();
@@ -137,24 +147,27 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         let each = model.sequences().zip(records).zip(user.histories).enumerate();
         for (index, ((sequence, record), history)) in each {
             let width = sequence.key_width;
-            let length = match kept.next(&sequence) {
+            let (length, behaviours) = newest(&sequence, index, history)?;
+            match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
                     weights.fill(0);
-                    for_each_behaviour(&sequence, index, history, |t, behaviour| {
-                        let start = t.wrapping_mul(width);
-                        let key = keys.get_mut(start..start.wrapping_add(width)).unwrap_or_default();
-                        embed_key(model, &sequence, behaviour, key)
-                    })?
+                    for column in key_columns(model, &sequence) {
+                        let keys = keys.chunks_exact_mut(width.max(1));
+                        for (behaviour, key) in behaviours.clone().zip(keys) {
+                            column.embed(kernel, behaviour, column.of(key))?;
+                        }
+                    }
                 }
                 KeptSequence::Pooled(pooled) => {
                     let sums = sums.get_mut(..width).unwrap_or_default();
                     sums.fill(0);
-                    let key = row.get_mut(..width).unwrap_or_default();
-                    let length = for_each_behaviour(&sequence, index, history, |_, behaviour| {
-                        embed_key(model, &sequence, behaviour, key)?;
-                        sum(key, sums);
-                        Ok(())
-                    })?;
+                    for column in key_columns(model, &sequence) {
+                        let row = row.get_mut(..column.width()).unwrap_or_default();
+                        for behaviour in behaviours.clone() {
+                            column.embed(kernel, behaviour, row)?;
+                            sum(row, column.of(sums));
+                        }
+                    }
                     if sequence.pooling == Pooling::Mean {
                         sums.iter_mut().for_each(|sum| *sum = quotient(*sum, length));
                         narrow(sums, 0, pooled);
@@ -162,9 +175,8 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                         narrow(sums, record.pooled_shift, pooled);
                     }
                     kernel.add(&head.part(index.saturating_add(1)), pooled, base);
-                    length
                 }
-            };
+            }
             // The number of sequences is at most the vector's capacity, a length at most the u16 of the record.
             let _ = lengths.push(u16::try_from(length).unwrap_or(u16::MAX));
         }
@@ -186,64 +198,90 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn logit(&mut self, candidate: &[Value]) -> Result<i32, ScoreError> {
+        let mut logit = [0];
+        self.logits(&[candidate], &mut logit)?;
+        let [logit] = logit;
+        Ok(logit)
+    }
+
+    /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the weights.
+    fn logits(&mut self, candidates: &[&[Value]], logits: &mut [i32]) -> Result<(), ScoreError> {
         let (model, kernel) = (self.model, self.kernel);
         let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
-        check_count(model, Group::Candidate, candidate)?;
-        let sizes = model.integer_sizes();
+        let (sizes, n) = (model.integer_sizes(), candidates.len());
         let Memory {
             base,
             mut kept,
-            candidate: vector,
+            vectors,
             first,
-            query,
-            product,
-            query_part,
-            pooled,
+            queries,
+            products,
+            query_parts,
+            interests,
             mut unit,
             ..
         } = Memory::new(model, sizes, self.scratch);
-        let bias = embed_candidate::<i16>(model, candidate, vector)?;
-        let Some(head) = layers(model, sizes.head_start, 1).next() else { return Ok(bias) };
-        copy(base.iter().copied(), first);
+        let vectors = vectors.get_mut(..n.wrapping_mul(sizes.candidate)).unwrap_or_default();
+        embed_candidates(model, kernel, candidates, vectors, logits)?;
+        let Some(head) = layers(model, sizes.head_start, 1).next() else { return Ok(()) };
+        let first = first.get_mut(..n.wrapping_mul(head.outputs)).unwrap_or_default();
+        for first in first.chunks_exact_mut(head.outputs.max(1)) {
+            copy(base.iter().copied(), first);
+        }
         let sequences = lengths.len();
-        kernel.add(&head.part(sequences.saturating_add(1)), vector, first);
+        kernel.add(&head.part(sequences.saturating_add(1)), vectors, first);
 
         let records = model.manifest().sequences.iter();
         for (index, ((sequence, record), length)) in model.sequences().zip(records).zip(lengths).enumerate() {
-            let query = query.get_mut(..sequence.paired_width).unwrap_or_default();
-            gather_query(model, &sequence, vector, query);
-            let pooled = pooled.get_mut(..sequence.key_width).unwrap_or_default();
+            let (width, paired) = (sequence.key_width, sequence.paired_width);
+            let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
+            gather_queries(model, &sequence, vectors, sizes.candidate, queries);
+            let interests = interests.get_mut(..n.wrapping_mul(width)).unwrap_or_default();
             match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
                     let length = usize::from(*length);
-                    let keys = keys.get(..length.wrapping_mul(sequence.key_width)).unwrap_or_default();
-                    let weights = weights.get_mut(..length).unwrap_or_default();
+                    let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
                     let Some(layer) = layers(model, sequence.first_layer, 1).next() else { continue };
-                    let query_part = query_part.get_mut(..layer.outputs).unwrap_or_default();
-                    layer.start(query_part);
-                    kernel.add(&layer.part(0), query, query_part);
-                    let inputs = pooling::Inputs { keys, query, query_part };
+                    let query_parts =
+                        query_parts.get_mut(..n.wrapping_mul(layer.outputs)).unwrap_or_default();
+                    query_parts.chunks_exact_mut(layer.outputs.max(1)).for_each(|part| layer.start(part));
+                    kernel.add(&layer.part(0), queries, query_parts);
+                    let inputs = pooling::Inputs { keys, length, queries, query_parts };
                     let unit_of_sequence =
                         pooling::Unit { kernel, model, sequence: &sequence, record: &record };
-                    unit_of_sequence.attend(&inputs, &mut unit, weights, pooled);
-                    kernel.add(&head.part(index.saturating_add(1)), pooled, first);
+                    unit_of_sequence.attend(&layer, &inputs, &mut unit, weights, interests);
+                    kernel.add(&head.part(index.saturating_add(1)), interests, first);
                 }
-                KeptSequence::Pooled(kept) => copy(kept.iter().copied(), pooled),
+                KeptSequence::Pooled(kept) => {
+                    for interest in interests.chunks_exact_mut(width.max(1)) {
+                        copy(kept.iter().copied(), interest);
+                    }
+                }
             }
             if model.manifest().product {
-                let product = product.get_mut(..sequence.paired_width).unwrap_or_default();
-                multiply(query, pooled, record.product_shift, product);
+                let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
+                let both = queries.chunks_exact(paired.max(1)).zip(interests.chunks_exact(width.max(1)));
+                for (product, (query, interest)) in products.chunks_exact_mut(paired.max(1)).zip(both) {
+                    multiply(query, interest, record.product_shift, product);
+                }
                 let part = sequences.saturating_add(2).saturating_add(index);
-                kernel.add(&head.part(part), product, first);
+                kernel.add(&head.part(part), products, first);
             }
         }
-        let mut logit = [head.result(first.first().copied().unwrap_or_default())];
-        let hidden = unit.hidden.get_mut(..head.outputs).unwrap_or_default();
-        head.settle(kernel, first, hidden);
+        let mut results = [0; Blocking::NATIVE.candidates()];
+        let results = results.get_mut(..n).unwrap_or_default();
+        for (result, first) in results.iter_mut().zip(first.chunks_exact(head.outputs.max(1))) {
+            // A head that is one layer.
+            *result = head.result(first.first().copied().unwrap_or_default());
+        }
+        head.settle(kernel, first, unit.hidden.get_mut(..first.len()).unwrap_or_default());
         let rest = layers(model, sizes.head_start.saturating_add(1), sizes.layers);
-        forward(kernel, rest, unit.hidden, unit.spare, unit.sums, &mut logit);
-        let [logit] = logit;
-        Ok(logit.saturating_add(bias))
+        forward(kernel, rest, unit.hidden, unit.spare, unit.sums, results);
+        for (logit, result) in logits.iter_mut().zip(results) {
+            // The item bias is there already.
+            *logit = logit.saturating_add(*result);
+        }
+        Ok(())
     }
 
     /// Scores a slate, `[N, candidate fields]` row-major, in its order.
@@ -251,19 +289,27 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     /// # Errors
     /// As [`score`](Self::score); [`ScoreError::OutputTooSmall`] with room for fewer than N scores.
     pub fn score_slate(&mut self, slate: &[Value], scores: &mut [u16]) -> Result<(), ScoreError> {
-        let (_, fields) = self.model.field_range(Group::Candidate);
-        let candidates = slate.len() / fields.max(1);
-        if candidates.saturating_mul(fields) != slate.len() {
-            let group = Group::Candidate.name();
-            return Err(ScoreError::FieldCount { group, needed: fields, found: slate.len() });
-        }
-        if scores.len() < candidates {
-            return Err(ScoreError::OutputTooSmall { needed: candidates, found: scores.len() });
-        }
-        for (candidate, score) in slate.chunks_exact(fields.max(1)).zip(scores) {
-            *score = self.score(candidate)?;
-        }
-        Ok(())
+        let candidates = candidates_of(self.model, slate, scores.len())?;
+        let mut scores = scores.iter_mut();
+        self.for_each_logit(candidates, |_, logit| {
+            if let Some(to) = scores.next() {
+                *to = score(logit);
+            }
+        })
+    }
+
+    /// Visits index and logit of each candidate, computed in blocks.
+    fn for_each_logit<'c>(
+        &mut self,
+        slate: impl IntoIterator<Item = &'c [Value]>,
+        mut visit: impl FnMut(usize, i32),
+    ) -> Result<(), ScoreError> {
+        for_each_block(slate, |first, block| {
+            let mut logits = [0; Blocking::NATIVE.candidates()];
+            self.logits(block, &mut logits)?;
+            logits.into_iter().take(block.len()).zip(first..).for_each(|(logit, index)| visit(index, logit));
+            Ok(())
+        })
     }
 
     /// The best `K` of a slate, best first; of equal logits the earlier candidate. `top` is cleared first.
@@ -276,16 +322,9 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         top: &mut heapless::Vec<IntegerRanked, K>,
     ) -> Result<(), ScoreError> {
         top.clear();
-        for (index, candidate) in slate.into_iter().enumerate() {
-            let logit = self.logit(candidate)?;
-            let place = top.iter().position(|ranked| ranked.logit < logit).unwrap_or(top.len());
-            if top.is_full() && place < top.len() {
-                top.pop();
-            }
-            // Full, and no better than the last: the insertion is refused, as it should be.
-            let _ = top.insert(place, IntegerRanked { index, logit, score: score(logit) });
-        }
-        Ok(())
+        self.for_each_logit(slate, |index, logit| {
+            keep_best(top, IntegerRanked { index, logit, score: score(logit) }, |kept| kept.logit < logit);
+        })
     }
 
     /// Behaviours of a sequence that count: at most its capacity. 0 if no user is set.
@@ -338,7 +377,7 @@ enum KeptSequence<'s> {
     Attention {
         /// `[T, D]`
         keys: &'s mut [i16],
-        /// `[T]`
+        /// `[candidates of a pass, T]`, the last candidate's first.
         weights: &'s mut [i32],
     },
     /// `[D]`
@@ -350,7 +389,7 @@ impl<'s> Kept<'s> {
         if sequence.is_attention() {
             KeptSequence::Attention {
                 keys: take_shorts(&mut self.0, sequence.capacity.wrapping_mul(sequence.key_width)),
-                weights: self.0.take(sequence.capacity),
+                weights: self.0.take(sequence.capacity.wrapping_mul(Blocking::NATIVE.candidates_of_a_pass())),
             }
         } else {
             KeptSequence::Pooled(take_shorts(&mut self.0, sequence.key_width))

@@ -43,13 +43,13 @@
 //! | `error` | [`LoadError`], [`ScoreError`] |
 //! | `bytes`, `checksum`, `hash` | numbers in place, CRC-32, FNV-1a |
 //! | `math`, [`fixed`], `normaliser` | exp and sigmoid, fixed-point arithmetic, raw number to input |
-//! | `kernels` | small dense products and activations: portable, AVX2 |
+//! | `kernels` | small dense products and activations, f32 and integer: portable, AVX2, NEON, DSP |
 //! | `records` | lists of fixed-width records, in place |
 //! | [`header`], [`manifest`] | the blob format |
 //! | `value`, `history` | what an application hands over |
 //! | `table`, `layer` | embedding rows and vocabularies, dense layers |
 //! | `model`, `validate`, `sizes`, `integer` | the view of a blob, the one pass that makes it trustworthy, the memory it needs; layers and pooling of the integer path |
-//! | `scratch` | the caller's memory |
+//! | `scratch`, `slate` | the caller's memory, blocks of candidates |
 //! | `inputs`, `pooling` | values to model inputs; activation unit and attention pooling |
 //! | `ranker` | [`Ranker`] |
 //! | `integer_ranker` | [`IntegerRanker`] |
@@ -90,6 +90,7 @@ mod ranker;
 mod records;
 mod scratch;
 mod sizes;
+mod slate;
 mod table;
 mod validate;
 mod value;
@@ -99,9 +100,9 @@ pub use error::{LoadError, ScoreError};
 pub use hash::hash_text;
 pub use header::Header;
 pub use history::{Behaviours, History};
-pub use integer::kernels::IntegerKernel;
 pub use integer_ranker::{IntegerRanked, IntegerRanker};
 pub use kernels::Kernel;
+pub use kernels::integer::IntegerKernel;
 pub use layer::Layer;
 pub use model::{Field, Group, Model, Sequence};
 pub use normaliser::{Normaliser, Transform};

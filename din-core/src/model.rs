@@ -61,8 +61,6 @@ pub struct Sequence<'a> {
     pub(crate) layers: usize,
     /// D, width of the key.
     pub(crate) key_width: usize,
-    /// Numeric fields before the first, of all groups.
-    pub(crate) first_numeric: usize,
     /// P, width of the key's first part, which the candidate has too.
     pub(crate) paired_width: usize,
 }
@@ -353,7 +351,6 @@ impl<'a> Model<'a> {
             capacity: usize::from(record.capacity),
             pooling: record.pooling,
             first_field,
-            first_numeric: self.numeric_fields(0, first_field),
             fields,
             first_layer,
             layers: usize::from(record.layers),

@@ -1,33 +1,36 @@
 //! The activation unit and attention pooling.
 
-use crate::kernels::{Finish, Kernel, Matrix, Rows, Start, as_weights, copy};
-use crate::layer::forward;
+use crate::kernels::{Finish, Kernel, Matrix, OwnMatrix, Rows, Start, as_weights, copy};
+use crate::layer::{Layer, forward};
 use crate::manifest::Pooling;
 use crate::math::exp;
 use crate::model::{Model, Sequence};
 use crate::sizes::Blocking;
 
-/// Working memory of one candidate's pooling.
+/// Working memory of a pass.
 pub(crate) struct Memory<'s> {
-    /// `[behaviours of a block, widest]`
+    /// `[candidates of a pass, behaviours of a block, widest]`
     pub hidden: &'s mut [f32],
-    /// `[behaviours of a block, widest]`
+    /// As `hidden`.
     pub spare: &'s mut [f32],
     /// `[D, columns of a panel]`
     pub panel: &'s mut [f32],
 }
 
 /// What the unit reads.
+#[derive(Clone, Copy)]
 pub(crate) struct Inputs<'s> {
     /// `[T, D]`
     pub keys: &'s [f32],
-    /// `[P]`
-    pub query: &'s [f32],
-    /// `[H]`: the query's part of the unit's first layer, bias included
-    pub query_part: &'s [f32],
+    /// T
+    pub length: usize,
+    /// `[N, P]`
+    pub queries: &'s [f32],
+    /// `[N, H]`: the query's part of the unit's first layer, bias included
+    pub query_parts: &'s [f32],
 }
 
-/// Weighs each behaviour against the query: `weights: [T]`, and sums: `pooled = sum_t weight_t key_t`, `[D]`.
+/// A sequence's activation unit.
 ///
 /// The first layer, exactly folded: `W [q, k, q-k, q*k] + b = (Wq + Wd) q + b + M k` with the query's own matrix
 /// `M = (Wk - Wd) + Wp diag(q)`. The first part comes with the inputs; `M` is made here, some columns at a time, and all
@@ -36,59 +39,109 @@ pub(crate) struct Inputs<'s> {
 ///
 /// # Source
 /// Zhou et al., KDD 2018, section 4.3, equation 3: no softmax unless the model asks for it.
-pub(crate) fn attend(
-    kernel: Kernel,
-    model: &Model<'_>,
-    sequence: &Sequence<'_>,
-    inputs: &Inputs<'_>,
-    memory: &mut Memory<'_>,
-    weights: &mut [f32],
-    pooled: &mut [f32],
-) {
-    let first = model.layer(sequence.first_layer);
-    let (width, paired, outputs) = (sequence.key_width, sequence.paired_width, first.outputs);
-    let block = Blocking::NATIVE.behaviours(weights.len());
-    for (keys, weights) in inputs.keys.chunks(width.wrapping_mul(block).max(1)).zip(weights.chunks_mut(block))
-    {
-        let rows = weights.len();
-        let hidden = memory.hidden.get_mut(..rows.wrapping_mul(outputs)).unwrap_or_default();
+pub(crate) struct Unit<'u, 'm> {
+    pub kernel: Kernel,
+    pub model: &'m Model<'m>,
+    pub sequence: &'u Sequence<'m>,
+}
+
+impl Unit<'_, '_> {
+    /// Weighs each behaviour against each query, and sums: `pooled = sum_t weight_t key_t`, `[N, D]`. The last
+    /// candidate's weights come first in `weights`, `[candidates of a pass, T]`.
+    pub fn attend(
+        &self,
+        first: &Layer<'_>,
+        inputs: &Inputs<'_>,
+        memory: &mut Memory<'_>,
+        weights: &mut [f32],
+        pooled: &mut [f32],
+    ) {
+        let (width, length) = (self.sequence.key_width, inputs.length);
+        let keys = Matrix::whole(as_weights(inputs.keys), length, width);
+        let candidates = Blocking::NATIVE.candidates_of_a_pass();
+        let parts = inputs.query_parts.chunks(first.outputs.wrapping_mul(candidates).max(1));
+        let paired = self.sequence.paired_width.wrapping_mul(candidates);
+        for (index, (pooled, query_parts)) in
+            pooled.chunks_mut(width.wrapping_mul(candidates).max(1)).zip(parts).enumerate()
+        {
+            let start = index.wrapping_mul(paired);
+            let end = start.wrapping_add(paired).min(inputs.queries.len());
+            let queries = inputs.queries.get(start..end).unwrap_or_default();
+            let candidates = query_parts.len() / first.outputs.max(1);
+            let weights = weights.get_mut(..candidates.wrapping_mul(length)).unwrap_or_default();
+            self.weigh(first, &Inputs { queries, query_parts, ..*inputs }, memory, weights);
+            pooled.fill(0.0);
+            // [candidates, T] x [T, D] -> [candidates, D]
+            let pooled = Rows::whole(pooled, candidates, width);
+            self.kernel.product(weights, keys, Start::Output, Finish::Sum, pooled);
+            weights.copy_within(candidates.saturating_sub(1).wrapping_mul(length).., 0);
+        }
+    }
+
+    /// The weights of one pass: `[candidates, T]`.
+    fn weigh(&self, first: &Layer<'_>, inputs: &Inputs<'_>, memory: &mut Memory<'_>, weights: &mut [f32]) {
+        let Self { kernel, model, sequence } = *self;
+        let (width, length) = (sequence.key_width.max(1), inputs.length);
+        let candidates = inputs.query_parts.len() / first.outputs.max(1);
+        let block = Blocking::NATIVE.behaviours(length);
+        let mut done = 0_usize;
+        for keys in inputs.keys.chunks(width.wrapping_mul(block)) {
+            let rows = keys.len() / width;
+            let len = candidates.wrapping_mul(rows);
+            let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs)).unwrap_or_default();
+            self.first_layer(first, keys, inputs, memory.panel, hidden);
+            first.activate(kernel, first.finish(), hidden);
+            let second = sequence.first_layer.saturating_add(1);
+            let rest = model.layer_range(second, sequence.layers.saturating_sub(1));
+            let results = forward(kernel, rest, memory.hidden, memory.spare, len);
+            let to = weights.chunks_mut(length.max(1)).filter_map(|weights| weights.get_mut(done..));
+            for (weights, results) in to.zip(results.chunks(rows.max(1))) {
+                copy(results.iter().copied(), weights);
+            }
+            done = done.wrapping_add(rows);
+        }
+        if sequence.pooling == Pooling::SoftmaxAttention {
+            for weights in weights.chunks_mut(length.max(1)) {
+                softmax(1.0 / libm::sqrtf(width as f32), weights);
+            }
+        }
+    }
+
+    /// The sums of the first layer, with the activation as far as a product does it: `hidden: [candidates, rows, H]`.
+    fn first_layer(
+        &self,
+        first: &Layer<'_>,
+        keys: &[f32],
+        inputs: &Inputs<'_>,
+        panel: &mut [f32],
+        hidden: &mut [f32],
+    ) {
+        let Self { kernel, sequence, .. } = *self;
+        let (width, paired, outputs) = (sequence.key_width, sequence.paired_width, first.outputs.max(1));
+        let rows = keys.len() / width.max(1);
         let (key_weight, product_weight) =
             (first.weight_rows(paired, width), first.weight_rows(paired.wrapping_add(width), paired));
         let mut start = 0_usize;
-        while start < outputs {
+        while start < first.outputs {
             let columns = Blocking::NATIVE.columns(outputs.saturating_sub(start));
-            let panel = memory.panel.get_mut(..width.wrapping_mul(columns)).unwrap_or_default();
-            kernel.combine(
-                inputs.query,
-                key_weight.columns(start, columns),
-                product_weight.columns(start, columns),
-                Rows::whole(panel, width, columns),
-            );
-            // [rows, D] x [D, columns] -> [rows, columns]
-            let panel = Matrix::whole(as_weights(panel), width, columns);
-            let strip = hidden.get_mut(start..).unwrap_or_default();
-            let part = Start::Row(as_weights(inputs.query_part).range(start, columns));
-            kernel.product(
-                keys,
-                panel,
-                part,
-                first.finish(),
-                Rows { numbers: strip, rows, columns, stride: outputs },
-            );
+            let queries = inputs.queries.chunks(paired.max(1)).chain(core::iter::repeat(&[][..]));
+            let each = inputs.query_parts.chunks(outputs).zip(queries);
+            let hidden = hidden.chunks_mut(rows.wrapping_mul(outputs).max(1));
+            for ((query_part, query), hidden) in each.zip(hidden) {
+                let own = OwnMatrix {
+                    query,
+                    key: key_weight.columns(start, columns),
+                    product: product_weight.columns(start, columns),
+                };
+                // [rows, D] x [D, columns] -> [rows, columns]
+                let numbers = hidden.get_mut(start..).unwrap_or_default();
+                let part = Start::Row(as_weights(query_part).range(start, columns));
+                let strip = Rows { numbers, rows, columns, stride: outputs };
+                kernel.own_product(keys, own, panel, part, first.finish(), strip);
+            }
             start = start.saturating_add(columns);
         }
-        first.activate(kernel, first.finish(), hidden);
-        let rest = model.layer_range(sequence.first_layer.wrapping_add(1), sequence.layers.saturating_sub(1));
-        let scores = forward(kernel, rest, memory.hidden, memory.spare, rows);
-        copy(scores.iter().copied(), weights);
     }
-    if sequence.pooling == Pooling::SoftmaxAttention {
-        softmax(1.0 / libm::sqrtf(width as f32), weights);
-    }
-    pooled.fill(0.0);
-    // [1, T] x [T, D] -> [1, D]
-    let keys = Matrix::whole(as_weights(inputs.keys), weights.len(), width);
-    kernel.product(weights, keys, Start::Output, Finish::Sum, Rows::whole(pooled, 1, width));
 }
 
 /// `softmax(scale weights)`, in place.

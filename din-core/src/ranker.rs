@@ -2,7 +2,7 @@
 
 use crate::error::ScoreError;
 use crate::history::Behaviours;
-use crate::inputs::{check_count, embed, embed_candidate, embed_key, for_each_behaviour, gather_query};
+use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
 use crate::kernels::{Finish, Kernel, Start, add_scaled, as_weights, copy, multiply};
 use crate::layer::forward;
 use crate::manifest::{MAX_SEQUENCES, Pooling};
@@ -11,6 +11,7 @@ use crate::model::{Group, Model, Sequence};
 use crate::pooling;
 use crate::scratch::Scratch;
 use crate::sizes::{Blocking, kept_for_sequence};
+use crate::slate::{candidates_of, for_each_block, keep_best};
 use crate::value::Value;
 
 /// What a request says about the user.
@@ -103,36 +104,36 @@ impl<'m, 's> Ranker<'m, 's> {
         let row = scratch.take(model.sizes().widest_row.max(model.sizes().pooled));
         let mut input = 0_usize;
         for (group, values) in [(Group::Profile, user.profile), (Group::Context, user.context)] {
-            let (first, count) = model.field_range(group);
-            for (index, (field, value)) in model.field_records(first, count).zip(values).enumerate() {
-                let width = model.width(&field);
-                let row = row.get_mut(..width).unwrap_or_default();
-                embed(model, &field, 0, *value, row).map_err(|fault| fault.at(group.name(), index))?;
-                head.product(kernel, row, (input, width), Start::Output, Finish::Sum, base);
-                input = input.saturating_add(width);
+            for column in columns_of(model, group) {
+                let row = row.get_mut(..column.width()).unwrap_or_default();
+                column.embed(kernel, values, row)?;
+                head.product(kernel, row, (input, column.width()), Start::Output, Finish::Sum, base);
+                input = input.saturating_add(column.width());
             }
         }
 
         let mut lengths = heapless::Vec::new();
         for (index, (sequence, history)) in model.sequences().zip(user.histories).enumerate() {
-            let length = match kept.next(&sequence) {
+            let (length, behaviours) = newest(&sequence, index, history)?;
+            match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
                     weights.fill(0.0);
-                    let width = sequence.key_width;
-                    for_each_behaviour(&sequence, index, history, |t, behaviour| {
-                        let start = t.wrapping_mul(width);
-                        let key = keys.get_mut(start..start.wrapping_add(width)).unwrap_or_default();
-                        embed_key(model, &sequence, behaviour, key)
-                    })?
+                    for column in key_columns(model, &sequence) {
+                        let keys = keys.chunks_exact_mut(sequence.key_width.max(1));
+                        for (behaviour, key) in behaviours.clone().zip(keys) {
+                            column.embed(kernel, behaviour, column.of(key))?;
+                        }
+                    }
                 }
                 KeptSequence::Pooled(pooled) => {
                     pooled.fill(0.0);
-                    let key = row.get_mut(..sequence.key_width).unwrap_or_default();
-                    let length = for_each_behaviour(&sequence, index, history, |_, behaviour| {
-                        embed_key(model, &sequence, behaviour, key)?;
-                        add_scaled(1.0, key, pooled);
-                        Ok(())
-                    })?;
+                    for column in key_columns(model, &sequence) {
+                        let row = row.get_mut(..column.width()).unwrap_or_default();
+                        for behaviour in behaviours.clone() {
+                            column.embed(kernel, behaviour, row)?;
+                            add_scaled(1.0, row, column.of(pooled));
+                        }
+                    }
                     if sequence.pooling == Pooling::Mean && length > 0 {
                         pooled.iter_mut().for_each(|sum| *sum /= length as f32);
                     }
@@ -144,9 +145,8 @@ impl<'m, 's> Ranker<'m, 's> {
                         Finish::Sum,
                         base,
                     );
-                    length
                 }
-            };
+            }
             input = input.saturating_add(sequence.key_width);
             // The number of sequences is at most the vector's capacity, a length at most the u16 of the record.
             let _ = lengths.push(u16::try_from(length).unwrap_or(u16::MAX));
@@ -179,7 +179,6 @@ impl<'m, 's> Ranker<'m, 's> {
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [f32]) -> Result<(), ScoreError> {
         let (model, kernel) = (self.model, self.kernel);
         let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
-        candidates.iter().try_for_each(|candidate| check_count(model, Group::Candidate, candidate))?;
         let (sizes, n) = (model.sizes(), candidates.len());
         let mut scratch = Scratch::new(self.scratch);
         let base = scratch.take(sizes.head_first);
@@ -197,10 +196,7 @@ impl<'m, 's> Ranker<'m, 's> {
             panel: scratch.take(sizes.panel),
         };
 
-        let embedded = candidates.iter().zip(vectors.chunks_exact_mut(sizes.candidate.max(1)));
-        for ((candidate, vector), logit) in embedded.zip(logits.iter_mut()) {
-            *logit = embed_candidate::<f32>(model, candidate, vector)?;
-        }
+        embed_candidates(model, kernel, candidates, vectors, logits)?;
         let head_start = model.head_start();
         let head = model.layer(head_start);
         let first = hidden.get_mut(..n.wrapping_mul(head.outputs)).unwrap_or_default();
@@ -225,28 +221,19 @@ impl<'m, 's> Ranker<'m, 's> {
         for (sequence, length) in model.sequences().zip(lengths) {
             let (width, paired) = (sequence.key_width, sequence.paired_width);
             let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-            let vectors = vectors.chunks_exact(sizes.candidate.max(1));
-            for (query, vector) in queries.chunks_exact_mut(paired.max(1)).zip(vectors) {
-                gather_query(model, &sequence, vector, query);
-            }
+            gather_queries(model, &sequence, vectors, sizes.candidate, queries);
             let interests = interests.get_mut(..n.wrapping_mul(width)).unwrap_or_default();
             match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
                     let unit = model.layer(sequence.first_layer);
                     let length = usize::from(*length);
                     let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
-                    let weights = weights.get_mut(..length).unwrap_or_default();
-                    let parts = query_parts.get_mut(..n.wrapping_mul(unit.outputs)).unwrap_or_default();
-                    unit.product(kernel, queries, (0, paired), Start::Row(unit.bias), Finish::Sum, parts);
-                    let parts = parts.chunks_exact(unit.outputs.max(1));
-                    for (index, (query_part, pooled)) in
-                        parts.zip(interests.chunks_exact_mut(width.max(1))).enumerate()
-                    {
-                        let start = index.wrapping_mul(paired);
-                        let query = queries.get(start..start.wrapping_add(paired)).unwrap_or_default();
-                        let inputs = pooling::Inputs { keys, query, query_part };
-                        pooling::attend(kernel, model, &sequence, &inputs, &mut unit_memory, weights, pooled);
-                    }
+                    let query_parts = query_parts.get_mut(..n.wrapping_mul(unit.outputs)).unwrap_or_default();
+                    let part = (0, paired);
+                    unit.product(kernel, queries, part, Start::Row(unit.bias), Finish::Sum, query_parts);
+                    let inputs = pooling::Inputs { keys, length, queries, query_parts };
+                    let unit_of_sequence = pooling::Unit { kernel, model, sequence: &sequence };
+                    unit_of_sequence.attend(&unit, &inputs, &mut unit_memory, weights, interests);
                     head.product(kernel, interests, (pooled_input, width), Start::Output, Finish::Sum, first);
                 }
                 KeptSequence::Pooled(pooled) => {
@@ -279,17 +266,9 @@ impl<'m, 's> Ranker<'m, 's> {
     /// # Errors
     /// As [`score`](Self::score); [`ScoreError::OutputTooSmall`] with room for fewer than N scores.
     pub fn score_slate(&mut self, slate: &[Value], scores: &mut [f32]) -> Result<(), ScoreError> {
-        let (_, fields) = self.model.field_range(Group::Candidate);
-        let candidates = slate.len() / fields.max(1);
-        if candidates.saturating_mul(fields) != slate.len() {
-            let group = Group::Candidate.name();
-            return Err(ScoreError::FieldCount { group, needed: fields, found: slate.len() });
-        }
-        if scores.len() < candidates {
-            return Err(ScoreError::OutputTooSmall { needed: candidates, found: scores.len() });
-        }
+        let candidates = candidates_of(self.model, slate, scores.len())?;
         let mut scores = scores.iter_mut();
-        self.for_each_logit(slate.chunks_exact(fields.max(1)), |_, logit| {
+        self.for_each_logit(candidates, |_, logit| {
             if let Some(score) = scores.next() {
                 *score = sigmoid(logit);
             }
@@ -302,21 +281,12 @@ impl<'m, 's> Ranker<'m, 's> {
         slate: impl IntoIterator<Item = &'c [Value]>,
         mut visit: impl FnMut(usize, f32),
     ) -> Result<(), ScoreError> {
-        let mut slate = slate.into_iter();
-        let mut index = 0_usize;
-        loop {
-            let block: heapless::Vec<&[Value], { Blocking::NATIVE.candidates() }> =
-                slate.by_ref().take(Blocking::NATIVE.candidates()).collect();
-            if block.is_empty() {
-                return Ok(());
-            }
+        for_each_block(slate, |first, block| {
             let mut logits = [0.0; Blocking::NATIVE.candidates()];
-            self.logits(&block, &mut logits)?;
-            for (logit, _) in logits.into_iter().zip(&block) {
-                visit(index, logit);
-                index = index.saturating_add(1);
-            }
-        }
+            self.logits(block, &mut logits)?;
+            logits.into_iter().take(block.len()).zip(first..).for_each(|(logit, index)| visit(index, logit));
+            Ok(())
+        })
     }
 
     /// The best `K` of a slate, best first; of equal logits the earlier candidate. `top` is cleared first.
@@ -339,12 +309,7 @@ impl<'m, 's> Ranker<'m, 's> {
     ) -> Result<(), ScoreError> {
         top.clear();
         self.for_each_logit(slate, |index, logit| {
-            let place = top.iter().position(|ranked| ranked.logit < logit).unwrap_or(top.len());
-            if top.is_full() && place < top.len() {
-                top.pop();
-            }
-            // Full, and no better than the last: the insertion is refused, as it should be.
-            let _ = top.insert(place, Ranked { index, logit, score: sigmoid(logit) });
+            keep_best(top, Ranked { index, logit, score: sigmoid(logit) }, |kept| kept.logit < logit);
         })
     }
 
@@ -380,7 +345,7 @@ enum KeptSequence<'s> {
     Attention {
         /// `[T, D]`
         keys: &'s mut [f32],
-        /// `[T]`
+        /// `[candidates of a pass, T]`, the last candidate's first.
         weights: &'s mut [f32],
     },
     /// `[D]`
@@ -392,7 +357,7 @@ impl<'s> Kept<'s> {
         if sequence.is_attention() {
             KeptSequence::Attention {
                 keys: self.0.take(sequence.capacity.wrapping_mul(sequence.key_width)),
-                weights: self.0.take(sequence.capacity),
+                weights: self.0.take(sequence.capacity.wrapping_mul(Blocking::NATIVE.candidates_of_a_pass())),
             }
         } else {
             KeptSequence::Pooled(self.0.take(sequence.key_width))

@@ -24,6 +24,11 @@ impl Blocking {
         self.candidates
     }
 
+    /// Candidates whose own matrices are made in one pass over the weights.
+    pub(crate) const fn candidates_of_a_pass(self) -> usize {
+        if self.candidates > 1 { 2 } else { 1 }
+    }
+
     /// Runs of scratch memory begin at multiples of so many numbers: of a cache line where there are caches, so that no
     /// vector lies across two.
     pub(crate) const fn alignment(self) -> usize {
@@ -68,7 +73,7 @@ pub(crate) struct Sizes {
     pub head_widest: usize,
     /// Outputs of the head's first layer.
     pub head_first: usize,
-    /// Widest output of any unit's layers, times the behaviours of a block.
+    /// Widest output of any unit's layers, times the behaviours of a block and the candidates of a pass.
     pub unit_block: usize,
     /// Widest key, times the columns of a panel.
     pub panel: usize,
@@ -118,8 +123,9 @@ impl Sizes {
             let behaviour = macs.saturating_add(sequence.key_width as u64);
             let pairs = (sequence.capacity as u64).saturating_mul(behaviour);
             self.candidate_macs = self.candidate_macs.saturating_add(pairs).saturating_add(query);
-            let behaviours = sequence.capacity.min(blocking.behaviours);
-            self.unit_block = self.unit_block.max(widest.saturating_mul(behaviours));
+            let together = blocking.candidates_of_a_pass();
+            let rows = sequence.capacity.min(blocking.behaviours).saturating_mul(together);
+            self.unit_block = self.unit_block.max(widest.saturating_mul(rows));
             let columns = first.min(blocking.widest_panel());
             self.panel = self.panel.max(sequence.key_width.saturating_mul(columns));
         }
@@ -170,9 +176,10 @@ impl Sizes {
 /// Numbers that a ranker keeps for a sequence once the user is set.
 pub(crate) fn kept_for_sequence(sequence: &Sequence<'_>, blocking: Blocking) -> usize {
     if sequence.is_attention() {
-        // keys [T, D], attention weights [T]
+        // keys [T, D], attention weights [candidates of a pass, T]
         let keys = sequence.capacity.saturating_mul(sequence.key_width);
-        blocking.padded(keys).saturating_add(blocking.padded(sequence.capacity))
+        let weights = sequence.capacity.saturating_mul(blocking.candidates_of_a_pass());
+        blocking.padded(keys).saturating_add(blocking.padded(weights))
     } else {
         blocking.padded(sequence.key_width)
     }

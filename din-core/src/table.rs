@@ -1,8 +1,9 @@
 //! Embedding tables and their vocabularies, read in place.
 
 use crate::bytes::{F32s, range, u16_at, u32_at, u64_at};
-use crate::fixed::{self, rshift};
-use crate::kernels::copy;
+use crate::fixed;
+use crate::kernels::integer::{IntegerKernel, Scale};
+use crate::kernels::{Kernel, copy};
 use crate::manifest::{RowEncoding, VocabularyKind};
 use crate::value::Value;
 
@@ -129,6 +130,10 @@ impl<'a> Table<'a> {
 
     /// Writes a row, dequantised: `out: [dim]`. A row that the table does not have leaves `out` as it is.
     pub fn read(&self, row: u32, out: &mut [f32]) {
+        self.read_by(Kernel::Portable, row, out);
+    }
+
+    pub(crate) fn read_by(&self, kernel: Kernel, row: u32, out: &mut [f32]) {
         let bytes = self.bytes_of(row);
         let scale = |row: u32| match self.fixed {
             None => F32s(self.scales).get(row as usize).unwrap_or_default(),
@@ -139,10 +144,7 @@ impl<'a> Table<'a> {
         };
         match self.encoding {
             RowEncoding::F32 => copy(F32s(bytes).iter(), out),
-            RowEncoding::F16 => {
-                let bits = bytes.chunks_exact(2).map(|half| fixed::f32_bits_of_half(u16_at(half, 0)));
-                copy(bits.map(f32::from_bits), out);
-            }
+            RowEncoding::F16 => kernel.widen(bytes, out),
             RowEncoding::Int8 => {
                 let scale = scale(row);
                 copy(bytes.iter().map(|byte| scale * f32::from(byte.cast_signed())), out);
@@ -165,23 +167,22 @@ impl<'a> Table<'a> {
     /// Stored integers q: `clamp(rshift(q multiplier, shift), -limit, limit)`; floats: rounded half up to the nearest
     /// `2^-fraction`, then clamped. No float arithmetic in either.
     pub fn read_fixed(&self, row: u32, out: &mut [i16]) {
+        self.read_fixed_by(IntegerKernel::Portable, row, out);
+    }
+
+    pub(crate) fn read_fixed_by(&self, kernel: IntegerKernel, row: u32, out: &mut [i16]) {
         let Some(Fixed { fraction, shift, limit }) = self.fixed else { return };
-        let limit = i32::from(limit);
-        // At most 32767, so that the narrowing loses nothing.
-        let narrow = |x: i32| fixed::sat16(x.clamp(limit.saturating_neg(), limit));
         let bytes = self.bytes_of(row);
-        let multiplier = i32::from(self.multiplier(row));
-        // |q| <= 128, the multiplier below 2^16: the product stays below 2^23.
-        let scaled = |q: i8| narrow(rshift(i32::from(q).wrapping_mul(multiplier), shift));
-        let rounded = |bits: u32| narrow(fixed::of_f32_bits(bits, fraction));
+        let scale = Scale { multiplier: self.multiplier(row), shift, limit };
+        let rounded = |bits: u32| scale.clamped(fixed::of_f32_bits(bits, fraction));
         match self.encoding {
             RowEncoding::F32 => copy(bytes.chunks_exact(4).map(|bits| rounded(u32_at(bits, 0))), out),
             RowEncoding::F16 => {
                 let halves = bytes.chunks_exact(2).map(|half| u16_at(half, 0));
                 copy(halves.map(|half| rounded(fixed::f32_bits_of_half(half))), out);
             }
-            RowEncoding::Int8 => copy(bytes.iter().map(|byte| scaled(byte.cast_signed())), out),
-            RowEncoding::Int4 => copy(nibbles(bytes).map(scaled), out),
+            RowEncoding::Int8 => kernel.scale(&scale, bytes, out),
+            RowEncoding::Int4 => copy(nibbles(bytes).map(|q| scale.of(q)), out),
         }
     }
 }

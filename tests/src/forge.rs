@@ -1,7 +1,7 @@
 //! Blobs taken apart, changed and put together again, with checksums that hold: what stands behind the checksums is
 //! only tested by blobs that pass them.
 
-use din_core::header::{ALIGNMENT, HEADER_LEN, Header};
+use din_core::header::{ALIGNMENT, HEADER_LEN, Header, section_start};
 use din_core::manifest::{
     FieldRecord, ItemBiasRecord, LayerRecord, Manifest, Record, Records, SectionRecord, SequenceRecord,
     TableRecord,
@@ -111,12 +111,12 @@ impl Parts {
                 .collect(),
         };
         let manifest_len = self.manifest(&lists).len();
-        let mut cursor = (HEADER_LEN + manifest_len).next_multiple_of(ALIGNMENT);
+        let mut end = (HEADER_LEN + manifest_len) as u64;
         let mut offsets = Vec::new();
         for (record, bytes) in lists.sections.iter_mut().zip(&self.sections) {
-            record.offset = cursor as u64;
-            offsets.push(cursor);
-            cursor = (cursor + bytes.len()).next_multiple_of(ALIGNMENT);
+            record.offset = section_start(end, record.len);
+            offsets.push(record.offset as usize);
+            end = record.offset + bytes.len() as u64;
         }
         change(&mut lists);
         let mut blob = vec![0; HEADER_LEN];

@@ -9,7 +9,7 @@ use crate::random::Random;
 use crate::request::Request;
 use crate::shape::{ActivationShape, HiddenLayer, ModelShape, PoolingShape};
 use din_core::{Kernel, Model, Normaliser, Transform, hash_text};
-use din_export::blob::{self, Embedding, ExportOptions};
+use din_export::blob::{self, Embedding, ExportOptions, NumericPath};
 use din_export::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
 use din_export::weights::{AttentionNormalisation, ModelWeights};
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,29 @@ impl Golden {
             },
             golden("sum-pooling", base.fill("sum pooling", &mut Random::new(4)), ExportOptions::default()),
             golden("no-history", none.fill("no history", &mut Random::new(5)), ExportOptions::default()),
+        ]
+    }
+
+    /// Of the integer path. Their blobs alone are kept: the quantiser measures a network in f64, whose exponential is the
+    /// host's, so another host's writer may round a weight the other way. What they score lies in
+    /// `din-core/tests/same_bits.rs`, which runs on more machines than the writer does.
+    #[must_use]
+    pub fn integer() -> Vec<Self> {
+        let options = |embedding: Embedding| ExportOptions {
+            path: NumericPath::Integer,
+            embedding: embedding.into(),
+            ..ExportOptions::default()
+        };
+        let golden = |name, shape: ModelShape, seed, embedding| Self {
+            name,
+            weights: shape.fill(name, &mut Random::new(seed)),
+            options: options(embedding),
+            signature: &[],
+        };
+        let paper = attention_shape(ActivationShape::Sigmoid, ActivationShape::Dice);
+        vec![
+            golden("paper-integer", paper, 6, Embedding::Int8),
+            golden("everything-integer", everything_shape(), 7, Embedding::F16),
         ]
     }
 

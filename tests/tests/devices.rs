@@ -1,8 +1,8 @@
-//! din-core on its targets. These tests need targets that Rust alone does not bring: plain `cargo test` lists them as
-//! ignored, `tests/run.sh` sets the targets up and runs them.
+//! din-core on its targets. These tests need targets that Rust alone does not bring, and some need an emulator: plain
+//! `cargo test` lists them as ignored, `tests/run.sh` sets up what they need and runs them.
 //!
-//! With `DIN_DEVICE_TOOLCHAIN=debian` they use Debian's second toolchain (`rustc-web`, `rust-web-src`) and build `core`
-//! from source, for machines where rustup cannot fetch a target.
+//! With `DIN_DEVICE_TOOLCHAIN=debian` they use Debian's second toolchain (`rustc-web`, `rust-web-src`) and build the
+//! standard libraries from source, for machines where rustup cannot fetch a target.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,14 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_owned()
 }
 
-/// `cargo` for devices, in a target folder that does not lock the one these tests are built in.
-fn cargo(folder: &Path, subcommand: &str, target: &str) -> Command {
+/// `cargo` for devices, in a target folder that does not lock the one these tests are built in; `library` is what it
+/// links with.
+fn cargo(folder: &Path, subcommand: &str, target: &str, library: &str) -> Command {
     let from_debian = std::env::var_os("DIN_DEVICE_TOOLCHAIN").is_some_and(|name| name == "debian");
     let mut command = if from_debian {
         let mut command = Command::new("/usr/bin/cargo");
         command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
-        command.arg(subcommand).arg("-Zbuild-std=core");
+        command.arg(subcommand).arg(format!("-Zbuild-std={library}"));
         command
     } else {
         let mut command = Command::new(env!("CARGO"));
@@ -28,7 +29,7 @@ fn cargo(folder: &Path, subcommand: &str, target: &str) -> Command {
     let target_dir =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(if from_debian { "debian" } else { "devices" });
     command.current_dir(folder).env("CARGO_TARGET_DIR", target_dir).env_remove("RUSTFLAGS");
-    command.args(["--release", "--target", target]);
+    command.args(["--target", target]);
     command
 }
 
@@ -41,12 +42,24 @@ fn run(mut command: Command) {
 /// din-core with and without `defmt`, and a static library that uses all of it without an allocator.
 fn build_for(target: &str) {
     for features in [&[][..], &["--features", "defmt"]] {
-        let mut command = cargo(&root(), "build", target);
-        command.args(["-p", "din-core"]).args(features);
+        let mut command = cargo(&root(), "build", target, "core");
+        command.args(["--release", "-p", "din-core"]).args(features);
         run(command);
     }
-    let probe = write_probe(target);
-    run(cargo(&probe, "build", target));
+    let mut command = cargo(&write_probe(target), "build", target, "core");
+    command.arg("--release");
+    run(command);
+}
+
+/// The tests of din-core, emulated: its kernels for that processor against the portable one, and the golden blobs' bits.
+fn test_on(target: &str, compiler: &str, emulator: &str, flags: &str) {
+    let variable = |name: &str| format!("CARGO_TARGET_{}_{name}", target.replace('-', "_").to_uppercase());
+    let libraries = compiler.trim_end_matches("-gcc");
+    let mut command = cargo(&root(), "test", target, "std,test");
+    command.args(["-p", "din-core", "--tests"]).env("RUSTFLAGS", flags);
+    command.env(variable("LINKER"), compiler);
+    command.env(variable("RUNNER"), format!("{emulator} -L /usr/{libraries}"));
+    run(command);
 }
 
 /// A package of its own: the workspace must not build a `no_std` library with a panic handler for the host.
@@ -82,4 +95,17 @@ fn din_core_builds_for_cortex_m4f_without_std_or_alloc() {
 #[ignore = "needs the target riscv32imc-unknown-none-elf; tests/run.sh runs it"]
 fn din_core_builds_for_riscv32_without_std_or_alloc() {
     build_for("riscv32imc-unknown-none-elf");
+}
+
+#[test]
+#[ignore = "needs the target aarch64-unknown-linux-gnu and qemu-aarch64; tests/run.sh runs it"]
+fn din_core_passes_its_tests_on_an_emulated_64_bit_arm() {
+    test_on("aarch64-unknown-linux-gnu", "aarch64-linux-gnu-gcc", "qemu-aarch64", "");
+}
+
+/// A processor that has the instructions of the DSP extension, and an operating system for the tests to run in.
+#[test]
+#[ignore = "needs the target armv7-unknown-linux-gnueabihf and qemu-arm; tests/run.sh runs it"]
+fn din_core_passes_its_tests_with_dsp_instructions_on_an_emulated_32_bit_arm() {
+    test_on("armv7-unknown-linux-gnueabihf", "arm-linux-gnueabihf-gcc", "qemu-arm", "--cfg din_dsp");
 }

@@ -1,6 +1,6 @@
 //! What the integer quantiser makes of a model, run by an interpreter of the specification, against the f64 oracle.
 
-use din_core::{IntegerRanker, Model};
+use din_core::{IntegerKernel, IntegerRanker, Model};
 use din_export::blob::calibration::random_requests;
 use din_export::blob::forward::{Network, sigmoid};
 use din_export::blob::gradient::row_gradients;
@@ -24,7 +24,7 @@ fn differences(found: &[Vec<f64>], truth: &[Vec<f64>]) -> (f64, f64) {
     (each.iter().copied().fold(0.0, f64::max), each.iter().sum::<f64>() / each.len() as f64)
 }
 
-/// What the blob's ranker says.
+/// What the blob's ranker says, whatever its kernel.
 fn device_logits(
     weights: &ModelWeights,
     embeddings: &Embeddings,
@@ -40,12 +40,20 @@ fn device_logits(
     let blob = blob::write(weights, &options).unwrap();
     let model = Model::from_bytes(&blob).unwrap();
     let mut scratch = vec![0; model.scratch_len()];
-    let mut ranker = IntegerRanker::new(&model, &mut scratch).unwrap();
-    let slate = |request: &export::Request| {
-        request.with_user(|user| ranker.set_user(user)).unwrap();
-        request.candidates.iter().map(|values| ranker.logit(values).unwrap().into()).collect()
+    let mut logits_by = |kernel: IntegerKernel| -> Vec<Vec<i64>> {
+        let mut ranker = IntegerRanker::new(&model, &mut scratch).unwrap();
+        ranker.use_kernel(kernel);
+        let slate = |request: &export::Request| {
+            request.with_user(|user| ranker.set_user(user)).unwrap();
+            request.candidates.iter().map(|values| ranker.logit(values).unwrap().into()).collect()
+        };
+        requests.iter().map(slate).collect()
     };
-    requests.iter().map(slate).collect()
+    let logits = logits_by(IntegerKernel::Portable);
+    for kernel in IntegerKernel::all() {
+        assert_eq!(logits_by(kernel), logits, "{kernel:?}");
+    }
+    logits
 }
 
 #[test]

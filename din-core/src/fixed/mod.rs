@@ -2,7 +2,7 @@
 
 mod curves;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", test, din_dsp))]
 pub(crate) use curves::SIGMOID;
 pub use curves::{exp_of_minus, log1p, score, sigmoid};
 

@@ -1,53 +1,20 @@
 //! A layer of the integer path, read in place.
 
-use super::kernels::{Finish, IntegerKernel, Product, Weights, finished};
 use crate::bytes::{range, u16_at};
 use crate::fixed::{rshift, sat16};
+use crate::kernels::integer::{Finish, IntegerKernel, Parameters, Part, Product, Weights, finished};
 use crate::manifest::{Activation, IntegerLayerRecord, PartRecord};
 use crate::model::Model;
 
-/// See [`PartRecord`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Part<'a> {
-    pub inputs: usize,
-    pub outputs: usize,
-    /// i8 `[ceil(inputs / 4)][outputs][4]`
-    pub weight: &'a [u8],
-    /// i16 `[ceil(inputs / 2)][outputs][2]`, or empty
-    pub base: &'a [u8],
-    /// i16 `[outputs]`
-    pub multipliers: &'a [u8],
-    pub shift: u8,
-}
-
-impl<'a> Part<'a> {
-    pub fn view(model: &Model<'a>, record: &PartRecord, outputs: u32) -> Self {
-        Self {
-            inputs: record.inputs as usize,
-            outputs: outputs as usize,
-            weight: model.section(record.weight),
-            base: model.section(record.base),
-            multipliers: model.section(record.multipliers),
-            shift: record.shift,
-        }
-    }
-
-    /// W8 of an input and an output; 0 where there is none.
-    pub fn weight_at(&self, input: usize, output: usize) -> i8 {
-        // Inputs d, d+2, d+1, d+3.
-        let place = match input % 4 {
-            1 => 2,
-            2 => 1,
-            same => same,
-        };
-        let quad = (input / 4).wrapping_mul(self.outputs).wrapping_add(output);
-        self.weight.get(quad.wrapping_mul(4).wrapping_add(place)).map_or(0, |byte| byte.cast_signed())
-    }
-
-    /// The base of an input and an output; 0 where there is none.
-    pub fn base_at(&self, input: usize, output: usize) -> i16 {
-        let pair = (input / 2).wrapping_mul(self.outputs).wrapping_add(output);
-        u16_at(self.base, pair.wrapping_mul(4).wrapping_add((input % 2).wrapping_mul(2))).cast_signed()
+/// A part as its record says.
+pub(crate) fn part<'a>(model: &Model<'a>, record: &PartRecord, outputs: u32) -> Part<'a> {
+    Part {
+        inputs: record.inputs as usize,
+        outputs: outputs as usize,
+        weight: model.section(record.weight),
+        base: model.section(record.base),
+        multipliers: model.section(record.multipliers),
+        shift: record.shift,
     }
 }
 
@@ -65,43 +32,28 @@ pub(crate) struct Layer<'a> {
     shift: u8,
 }
 
-/// The runs of an activation's parameters; empty where it has none.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Parameters<'a> {
-    /// i32
-    pub b: &'a [u8],
-    /// i16
-    pub a: &'a [u8],
-    /// i16
-    pub alpha: &'a [u8],
-    /// u8
-    pub e: &'a [u8],
+/// The activation's parameters of a section: b, a, alpha, e, each of them where the activation has it.
+pub(crate) fn parameters(activation: Activation, section: &[u8], outputs: usize) -> Parameters<'_> {
+    let two = outputs.wrapping_mul(2);
+    let four = outputs.wrapping_mul(4);
+    match activation {
+        Activation::PRelu => Parameters { alpha: range(section, 0, two), ..Parameters::default() },
+        Activation::Dice => Parameters {
+            b: range(section, 0, four),
+            a: range(section, four, two),
+            alpha: range(section, four.wrapping_add(two), two),
+            e: range(section, four.wrapping_mul(2), outputs),
+        },
+        Activation::Linear | Activation::Sigmoid | Activation::Relu => Parameters::default(),
+    }
 }
 
-impl<'a> Parameters<'a> {
-    /// Of a section: b, a, alpha, e, each of them where the activation has it.
-    pub fn view(activation: Activation, section: &'a [u8], outputs: usize) -> Self {
-        let two = outputs.wrapping_mul(2);
-        let four = outputs.wrapping_mul(4);
-        match activation {
-            Activation::PRelu => Self { alpha: range(section, 0, two), ..Self::default() },
-            Activation::Dice => Self {
-                b: range(section, 0, four),
-                a: range(section, four, two),
-                alpha: range(section, four.wrapping_add(two), two),
-                e: range(section, four.wrapping_mul(2), outputs),
-            },
-            Activation::Linear | Activation::Sigmoid | Activation::Relu => Self::default(),
-        }
-    }
-
-    /// Bytes of the section for each output.
-    pub const fn len_of(activation: Activation) -> u64 {
-        match activation {
-            Activation::PRelu => 2,
-            Activation::Dice => 9,
-            Activation::Linear | Activation::Sigmoid | Activation::Relu => 0,
-        }
+/// Bytes of such a section for each output.
+pub(crate) const fn parameters_len(activation: Activation) -> u64 {
+    match activation {
+        Activation::PRelu => 2,
+        Activation::Dice => 9,
+        Activation::Linear | Activation::Sigmoid | Activation::Relu => 0,
     }
 }
 
@@ -130,7 +82,7 @@ impl<'a> Layer<'a> {
             outputs,
             activation: record.activation,
             addend: model.section(record.addend),
-            parameters: Parameters::view(record.activation, model.section(record.parameters), outputs),
+            parameters: parameters(record.activation, model.section(record.parameters), outputs),
             shift: record.shift,
         }
     }
@@ -138,7 +90,7 @@ impl<'a> Layer<'a> {
     /// The part with this index; an empty one if there is none.
     pub fn part(&self, index: usize) -> Part<'a> {
         let record = self.model.manifest().parts.get(self.first_part.wrapping_add(index)).unwrap_or_default();
-        Part::view(self.model, &record, u32::try_from(self.outputs).unwrap_or_default())
+        part(self.model, &record, u32::try_from(self.outputs).unwrap_or_default())
     }
 
     pub fn parts(&self) -> impl Iterator<Item = Part<'a>> {

@@ -2,7 +2,6 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `kernels` | small dense products in integers |
 //! | `layer` | a layer's parts and activation |
 //! | `sizes` | the memory it needs |
 //! | `pooling` | activation unit and attention pooling |
@@ -10,7 +9,6 @@
 //! A number is an i16 x worth `x 2^-f`, f known at export. There is one rounding rule, half up. The loader has checked
 //! that no sum can leave 32 bits, whatever the ids, so sums are exact and their order is free.
 
-pub(crate) mod kernels;
 pub(crate) mod layer;
 pub(crate) mod pooling;
 pub(crate) mod sizes;

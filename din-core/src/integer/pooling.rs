@@ -1,33 +1,38 @@
 //! The activation unit and attention pooling, in integers.
 
-use super::kernels::{IntegerKernel, Product, Weights, narrow, total};
-use super::layer::{forward, layers};
+use super::layer::{Layer, forward, layers};
 use crate::bytes::range;
 use crate::fixed::exp_of_minus;
+use crate::kernels::copy;
+use crate::kernels::integer::{IntegerKernel, Product, Weights, narrow, total};
 use crate::manifest::{Pooling, SequenceRecord};
 use crate::model::{Model, Sequence};
 use crate::sizes::Blocking;
 
-/// Working memory of one candidate's pooling.
+/// Working memory of a pass.
 pub(crate) struct Memory<'s> {
-    /// `[behaviours of a block, widest]`
+    /// `[candidates of a pass, behaviours of a block, widest]`
     pub hidden: &'s mut [i16],
-    /// `[behaviours of a block, widest]`
+    /// As `hidden`.
     pub spare: &'s mut [i16],
-    /// `[ceil(D / 2), columns of a panel, 2]`
-    pub panel: &'s mut [i16],
+    /// `[candidates of a pass, ceil(D / 2), columns of a panel, 2]`
+    pub panels: &'s mut [i16],
     /// `[outputs of a layer]`, or `[D]`
     pub sums: &'s mut [i32],
+    /// `[candidates of a pass, behaviours of a block]`
+    pub results: &'s mut [i32],
 }
 
 /// What the unit reads.
 pub(crate) struct Inputs<'s> {
     /// `[T, D]`
     pub keys: &'s [i16],
-    /// `[P]`
-    pub query: &'s [i16],
-    /// `[H]`: addend and query part of the unit's first layer
-    pub query_part: &'s [i32],
+    /// T
+    pub length: usize,
+    /// `[N, P]`
+    pub queries: &'s [i16],
+    /// `[N, H]`: addend and query part of the unit's first layer
+    pub query_parts: &'s [i32],
 }
 
 /// A sequence's activation unit.
@@ -39,70 +44,119 @@ pub(crate) struct Unit<'u, 'm> {
 }
 
 impl Unit<'_, '_> {
-    /// Weighs each behaviour against the query: `weights: [T]`, and sums:
-    /// `pooled = sat16(rshift(sum_t weight_t key_t, pooled_shift))`, `[D]`.
+    /// Weighs each behaviour against each query, and sums: `pooled = sat16(rshift(sum_t weight_t key_t, pooled_shift))`,
+    /// `[N, D]`. The last candidate's weights come first in `weights`, `[candidates of a pass, T]`.
     pub fn attend(
         &self,
+        first: &Layer<'_>,
         inputs: &Inputs<'_>,
         memory: &mut Memory<'_>,
         weights: &mut [i32],
         pooled: &mut [i16],
     ) {
+        let (width, length) = (self.sequence.key_width, inputs.length);
+        let candidates = Blocking::NATIVE.candidates_of_a_pass();
+        let passes = pooled
+            .chunks_mut(width.wrapping_mul(candidates).max(1))
+            .zip(inputs.query_parts.chunks(first.outputs.wrapping_mul(candidates).max(1)));
+        let paired = self.sequence.paired_width.wrapping_mul(candidates);
+        for (index, (pooled, query_parts)) in passes.enumerate() {
+            let start = index.wrapping_mul(paired);
+            let end = start.wrapping_add(paired).min(inputs.queries.len());
+            let queries = inputs.queries.get(start..end).unwrap_or_default();
+            let candidates = query_parts.len() / first.outputs.max(1);
+            let weights = weights.get_mut(..candidates.wrapping_mul(length)).unwrap_or_default();
+            self.weigh(first, &Inputs { queries, query_parts, ..*inputs }, memory, weights);
+            for (candidate, pooled) in pooled.chunks_mut(width.max(1)).enumerate() {
+                let start = candidate.wrapping_mul(length);
+                let weights = weights.get(start..start.wrapping_add(length)).unwrap_or_default();
+                let sums = memory.sums.get_mut(..width).unwrap_or_default();
+                self.kernel.weighted_sum(weights, inputs.keys, sums);
+                narrow(sums, self.record.pooled_shift, pooled);
+            }
+            weights.copy_within(candidates.saturating_sub(1).wrapping_mul(length).., 0);
+        }
+    }
+
+    /// The weights of one pass: `[candidates, T]`.
+    fn weigh(&self, first: &Layer<'_>, inputs: &Inputs<'_>, memory: &mut Memory<'_>, weights: &mut [i32]) {
         let Self { kernel, model, sequence, record } = *self;
-        let width = sequence.key_width;
-        let Some(first) = layers(model, sequence.first_layer, 1).next() else { return };
+        let (width, length) = (sequence.key_width.max(1), inputs.length);
+        let candidates = inputs.query_parts.len() / first.outputs.max(1);
+        let rest = || layers(model, sequence.first_layer.wrapping_add(1), sequence.layers.saturating_sub(1));
+        let block = Blocking::NATIVE.behaviours(length);
+        let mut done = 0_usize;
+        for keys in inputs.keys.chunks(width.wrapping_mul(block)) {
+            let rows = keys.len() / width;
+            let len = candidates.wrapping_mul(rows);
+            let results = memory.results.get_mut(..len).unwrap_or_default();
+            let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs)).unwrap_or_default();
+            self.first_layer(first, keys, inputs, memory.panels, hidden, results);
+            if sequence.layers > 1 {
+                first.activate(kernel, hidden);
+                forward(kernel, rest(), hidden, memory.spare, memory.sums, results);
+            }
+            let to = weights.chunks_mut(length.max(1)).filter_map(|weights| weights.get_mut(done..));
+            for (weights, results) in to.zip(results.chunks(rows.max(1))) {
+                copy(results.iter().copied(), weights);
+            }
+            done = done.wrapping_add(rows);
+        }
+        let limit = i32::from(record.weight_limit);
+        weights.iter_mut().for_each(|weight| *weight = (*weight).clamp(limit.wrapping_neg(), limit));
+        if sequence.pooling == Pooling::SoftmaxAttention {
+            for weights in weights.chunks_mut(length.max(1)) {
+                softmax(record.weight_fraction, weights);
+            }
+        }
+    }
+
+    /// The finished sums of the first layer, `hidden: [candidates, rows, H]`; of a unit that is one layer its
+    /// `results: [candidates, rows]`.
+    fn first_layer(
+        &self,
+        first: &Layer<'_>,
+        keys: &[i16],
+        inputs: &Inputs<'_>,
+        panels: &mut [i16],
+        hidden: &mut [i16],
+        results: &mut [i32],
+    ) {
+        let Self { kernel, sequence, .. } = *self;
+        let (width, outputs) = (sequence.key_width, first.outputs.max(1));
         let part = first.part(1);
-        let is_last = sequence.layers == 1;
-        let block = Blocking::NATIVE.behaviours(weights.len());
-        let blocks = inputs.keys.chunks(width.wrapping_mul(block).max(1)).zip(weights.chunks_mut(block));
-        for (keys, weights) in blocks {
-            let rows = weights.len();
-            let hidden = memory.hidden.get_mut(..rows.wrapping_mul(first.outputs)).unwrap_or_default();
-            let mut start = 0_usize;
-            while start < first.outputs {
-                let columns = Blocking::NATIVE.columns(first.outputs.saturating_sub(start));
-                let len = width.next_multiple_of(2).wrapping_mul(columns);
-                let panel = memory.panel.get_mut(..len).unwrap_or_default();
-                kernel.combine(&part, inputs.query, start, columns, panel);
+        let candidates = inputs.query_parts.len() / outputs;
+        let rows = keys.len() / width.max(1);
+        let mut start = 0_usize;
+        while start < first.outputs {
+            let columns = Blocking::NATIVE.columns(outputs.saturating_sub(start));
+            let len = width.next_multiple_of(2).wrapping_mul(columns);
+            let panels = panels.get_mut(..candidates.wrapping_mul(len)).unwrap_or_default();
+            kernel.combine(&part, inputs.queries, start, columns, panels);
+            let each = panels.chunks(len.max(1)).zip(inputs.query_parts.chunks(outputs));
+            let to =
+                hidden.chunks_mut(rows.wrapping_mul(outputs).max(1)).zip(results.chunks_mut(rows.max(1)));
+            for ((panel, query_part), (hidden, results)) in each.zip(to) {
                 let product = Product {
                     weights: Weights::Panel(panel),
                     inputs: width,
                     columns,
                     shift: part.shift,
                     multipliers: range(part.multipliers, start.wrapping_mul(2), columns.wrapping_mul(2)),
-                    start: inputs.query_part.get(start..start.wrapping_add(columns)).unwrap_or_default(),
+                    start: query_part.get(start..start.wrapping_add(columns)).unwrap_or_default(),
                     finish: first.finish(),
                 };
-                if is_last {
-                    for (key, weight) in keys.chunks(width.max(1)).zip(weights.iter_mut()) {
-                        *weight = first.result(total(&product, key));
+                if sequence.layers == 1 {
+                    for (key, result) in keys.chunks(width.max(1)).zip(results) {
+                        *result = first.result(total(&product, key));
                     }
                 } else {
                     // [rows, D] x [D, columns] -> [rows, columns]
-                    kernel.product(
-                        &product,
-                        keys,
-                        hidden.get_mut(start..).unwrap_or_default(),
-                        first.outputs,
-                    );
+                    kernel.product(&product, keys, hidden.get_mut(start..).unwrap_or_default(), outputs);
                 }
-                start = start.wrapping_add(columns);
             }
-            if !is_last {
-                first.activate(kernel, hidden);
-                let rest =
-                    layers(model, sequence.first_layer.wrapping_add(1), sequence.layers.wrapping_sub(1));
-                forward(kernel, rest, hidden, memory.spare, memory.sums, weights);
-            }
+            start = start.wrapping_add(columns);
         }
-        let limit = i32::from(record.weight_limit);
-        weights.iter_mut().for_each(|weight| *weight = (*weight).clamp(limit.wrapping_neg(), limit));
-        if sequence.pooling == Pooling::SoftmaxAttention {
-            softmax(record.weight_fraction, weights);
-        }
-        let sums = memory.sums.get_mut(..width).unwrap_or_default();
-        kernel.weighted_sum(weights, inputs.keys, sums);
-        narrow(sums, record.pooled_shift, pooled);
     }
 }
 

@@ -13,18 +13,21 @@ pub(crate) struct Sizes {
     pub candidate: usize,
     /// i32: outputs of the head's first layer.
     pub head_first: usize,
-    /// i32: outputs of any layer, the widest key, the behaviours of a block.
+    /// i32: outputs of any layer, or the widest key.
     pub sums: usize,
-    /// i16: outputs of any head layer, or of any unit layer times the behaviours of a block.
+    /// i16: outputs of any head layer times the candidates of a block, or of any unit layer times the behaviours of a
+    /// block and the candidates of a pass.
     pub hidden: usize,
+    /// i32: behaviours of a block times the candidates of a pass.
+    pub results: usize,
     /// i32: outputs of a unit's first layer.
     pub query_part: usize,
     /// i16: widest paired part of a key.
     pub query: usize,
     /// i16: widest key.
     pub pooled: usize,
-    /// i16: widest key, filled to pairs, times the columns of a panel.
-    pub panel: usize,
+    /// i16: widest key, filled to pairs, times the columns of a panel and the candidates of a pass.
+    pub panels: usize,
     /// Layers, and the first of the head's.
     pub head_start: usize,
     pub layers: usize,
@@ -58,8 +61,10 @@ impl Sizes {
             sizes.pooled = sizes.pooled.max(sequence.key_width);
             kept = kept.saturating_add(kept_len(&sequence, blocking));
             let behaviours = sequence.capacity.min(blocking.largest_block());
+            let rows = behaviours.saturating_mul(blocking.candidates_of_a_pass());
             for (index, layer) in layers(model, sequence.first_layer, sequence.layers).enumerate() {
-                sizes.add_layer(&layer, behaviours);
+                sizes.add_layer(&layer, rows);
+                sizes.results = sizes.results.max(rows);
                 let inputs = if index == 0 { sequence.key_width } else { layer.part(0).inputs };
                 sizes.add_macs(sequence.capacity, inputs, layer.outputs);
                 if index == 0 {
@@ -69,12 +74,13 @@ impl Sizes {
                     sizes.query_part = sizes.query_part.max(layer.outputs);
                     let columns = layer.outputs.min(blocking.widest_panel());
                     let inputs = sequence.key_width.next_multiple_of(2);
-                    sizes.panel = sizes.panel.max(inputs.saturating_mul(columns));
+                    let panels = columns.saturating_mul(blocking.candidates_of_a_pass());
+                    sizes.panels = sizes.panels.max(inputs.saturating_mul(panels));
                 }
             }
         }
         for (index, layer) in layers(model, sizes.head_start, sizes.layers).enumerate() {
-            sizes.add_layer(&layer, 1);
+            sizes.add_layer(&layer, blocking.candidates());
             // Profile and context are multiplied once, when the user is set.
             let parts = layer.parts().skip(usize::from(index == 0));
             let inputs = parts.fold(0_usize, |sum, part| sum.saturating_add(part.inputs));
@@ -83,11 +89,13 @@ impl Sizes {
                 sizes.head_first = layer.outputs;
             }
         }
-        let short = [sizes.row, sizes.candidate, sizes.hidden, sizes.hidden, sizes.query, sizes.query]
+        let each = |len: usize| len.saturating_mul(blocking.candidates());
+        let short = [sizes.row, sizes.hidden, sizes.hidden, sizes.panels]
             .into_iter()
-            .chain([sizes.pooled, sizes.panel])
+            .chain([sizes.candidate, sizes.query, sizes.query, sizes.pooled].map(each))
             .map(|len| blocking.padded(len.div_ceil(2)));
-        let long = [sizes.head_first, sizes.head_first, sizes.sums, sizes.query_part];
+        let long =
+            [sizes.head_first, each(sizes.head_first), sizes.sums, sizes.results, each(sizes.query_part)];
         let runs = short.chain(long.map(|len| blocking.padded(len)));
         sizes.scratch = runs.fold(kept.saturating_add(blocking.alignment() - 1), usize::saturating_add);
         sizes
@@ -108,7 +116,8 @@ impl Sizes {
 pub(crate) fn kept_len(sequence: &Sequence<'_>, blocking: Blocking) -> usize {
     if sequence.is_attention() {
         let keys = sequence.capacity.saturating_mul(sequence.key_width).div_ceil(2);
-        blocking.padded(keys).saturating_add(blocking.padded(sequence.capacity))
+        let weights = sequence.capacity.saturating_mul(blocking.candidates_of_a_pass());
+        blocking.padded(keys).saturating_add(blocking.padded(weights))
     } else {
         blocking.padded(sequence.key_width.div_ceil(2))
     }

@@ -3,13 +3,19 @@
 //! | kernel | where | chosen |
 //! |---|---|---|
 //! | portable | everywhere | where nothing below is |
-//! | AVX2 + FMA | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | AVX2 + FMA + F16C | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | NEON | 64-bit Arm | always, but for targets without floating point |
 //!
 //! The contract: an output is one sum in the order of the inputs, whatever the number of rows and columns that are
 //! computed together. So with any one kernel a score has the same bits alone and within a slate. Kernels differ from
 //! each other by rounding alone: one that multiplies and adds in one step rounds once where the portable one rounds
 //! twice.
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
+pub(crate) mod integer;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+mod operands;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -23,13 +29,18 @@ pub enum Kernel {
     /// Plain Rust.
     #[default]
     Portable,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2(Detected),
+    /// 64-bit Arm with NEON.
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon,
 }
 
 /// Proof that the processor has what a kernel needs: only `best` and `all` of [`Kernel`] and
 /// [`IntegerKernel`](crate::IntegerKernel) make one.
+#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detected(pub(crate) ());
 
@@ -41,6 +52,9 @@ impl Kernel {
         if has_avx2() {
             return Self::Avx2(Detected(()));
         }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        return Self::Neon;
+        #[allow(unreachable_code)] // behind a kernel that is always there
         Self::Portable
     }
 
@@ -57,6 +71,8 @@ impl Kernel {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => "neon",
         }
     }
 
@@ -66,6 +82,8 @@ impl Kernel {
             Self::Portable => portable::product(x, w, start, finish, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::product(x, w, start, finish, out),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::product(x, w, start, finish, out),
         }
     }
 
@@ -75,16 +93,39 @@ impl Kernel {
             Self::Portable => portable::dots(x, w, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dots(x, w, out),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dots(x, w, out),
         }
     }
 
-    /// The query's own matrix, some columns of it: `panel[d] = key[d] + query[d] product[d]` for the paired inputs,
-    /// `key[d]` for the rest; `[D, columns]`, its rows `panel.stride` numbers apart.
-    pub(crate) fn combine(self, query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel: Rows<'_>) {
+    /// `out = finish(start + x M)` with a query's own matrix: `[N, D] x [D, columns] -> [N, columns]`. `panel`, room for
+    /// `D * columns` numbers, holds the matrix afterwards.
+    pub(crate) fn own_product(
+        self,
+        x: &[f32],
+        own: OwnMatrix<'_>,
+        panel: &mut [f32],
+        start: Start<'_>,
+        finish: Finish,
+        out: Rows<'_>,
+    ) {
         match self {
-            Self::Portable => portable::combine(query, key, product, panel),
+            Self::Portable => portable::combine(own, panel),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::combine(query, key, product, panel),
+            Self::Avx2(_) => return x86_64::own_product(x, own, panel, start, finish, out),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::combine(own, panel),
+        }
+        let matrix = Matrix::whole(as_weights(panel), own.key.rows, own.key.columns);
+        self.product(x, matrix, start, finish, out);
+    }
+
+    /// A row of f16 numbers as f32: `[D] -> [D]`; no infinity and no not-a-number among them.
+    pub(crate) fn widen(self, row: &[u8], out: &mut [f32]) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::widen(row, out),
+            _ => portable::widen(row, out),
         }
     }
 
@@ -94,18 +135,22 @@ impl Kernel {
             Self::Portable => portable::dice(row, a, b, alpha),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::dice(row, a, b, alpha),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dice(row, a, b, alpha),
         }
     }
 }
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 pub(crate) fn has_avx2() -> bool {
-    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("fma")
+        && std::arch::is_x86_feature_detected!("f16c")
 }
 
 #[cfg(all(target_arch = "x86_64", not(feature = "std")))]
 pub(crate) const fn has_avx2() -> bool {
-    cfg!(all(target_feature = "avx2", target_feature = "fma"))
+    cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "f16c"))
 }
 
 /// What the sums of a product start from.
@@ -164,6 +209,18 @@ impl<'a> Matrix<'a> {
     const fn is_whole(self) -> bool {
         self.columns <= self.stride && self.span() <= self.numbers.0.len()
     }
+}
+
+/// Some columns of a query's own matrix: row `d` is `key[d] + query[d] product[d]` for the paired inputs, `key[d]` for the
+/// rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnMatrix<'a> {
+    /// `[P]`
+    pub query: &'a [f32],
+    /// `[D, columns]`
+    pub key: Matrix<'a>,
+    /// `[P, columns]`
+    pub product: Matrix<'a>,
 }
 
 /// Some columns of a matrix in memory, to be written.
@@ -320,28 +377,34 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_combines_the_query_with_the_weights() {
-        for_each_shape(|kernel, paired, inputs, outputs| {
-            let paired = paired.min(inputs);
-            let (key, product) = (numbers(inputs * (outputs + 3), 1), numbers(paired * (outputs + 3), 2));
-            let query = numbers(paired, 3);
-            let view = |w, rows| Matrix::whole(as_weights(w), rows, outputs + 3).columns(2, outputs);
-            let mut panel = std::vec![f32::NAN; inputs * outputs];
-            kernel.combine(
-                &query,
-                view(&key, inputs),
-                view(&product, paired),
-                Rows::whole(&mut panel, inputs, outputs),
-            );
-            for (d, row) in panel.chunks(outputs).enumerate() {
-                for (column, found) in row.iter().enumerate() {
-                    let at = d * (outputs + 3) + column + 2;
-                    let part = if d < paired { query[d] * product[at] } else { 0.0 };
-                    assert!(
-                        (found - (key[at] + part)).abs() < 3e-7,
-                        "{kernel:?} {found} row {d} column {column}"
-                    );
+    fn every_kernel_multiplies_with_a_querys_own_matrix() {
+        for_each_shape(|kernel, rows, inputs, outputs| {
+            for paired in [0, inputs / 2, inputs] {
+                let wide = outputs + 3;
+                let (key, product) = (numbers(inputs * wide, 1), numbers(paired * wide, 2));
+                let (query, x, bias) = (numbers(paired, 3), numbers(rows * inputs, 4), numbers(outputs, 5));
+                let view = |w, rows| Matrix::whole(as_weights(w), rows, wide).columns(2, outputs);
+                let own =
+                    OwnMatrix { query: &query, key: view(&key, inputs), product: view(&product, paired) };
+                let (mut panel, mut out) =
+                    (std::vec![f32::NAN; inputs * outputs], std::vec![f32::NAN; rows * outputs]);
+                let start = Start::Row(as_weights(&bias));
+                let to = Rows::whole(&mut out, rows, outputs);
+                kernel.own_product(&x, own, &mut panel, start, Finish::Sum, to);
+                for (d, row) in panel.chunks(outputs).enumerate() {
+                    for (column, found) in row.iter().enumerate() {
+                        let at = d * wide + column + 2;
+                        let part = if d < paired { query[d] * product[at] } else { 0.0 };
+                        assert!(
+                            (found - (key[at] + part)).abs() < 3e-7,
+                            "{kernel:?} {found} row {d} column {column}"
+                        );
+                    }
                 }
+                let mut again = std::vec![f32::NAN; rows * outputs];
+                let matrix = Matrix::whole(as_weights(&panel), inputs, outputs);
+                kernel.product(&x, matrix, start, Finish::Sum, Rows::whole(&mut again, rows, outputs));
+                assert_eq!(out, again, "{kernel:?} [{rows}, {inputs}] x [{inputs}, {outputs}]");
             }
         });
     }
@@ -399,6 +462,27 @@ mod tests {
                 let found = sigmoids(kernel, &x);
                 assert!((0.0..=1.0).contains(&found[8]), "{kernel:?} {extreme}");
                 assert!((found[0] - 0.562_176_5).abs() < 2e-7, "{kernel:?} {extreme}: {}", found[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_kernel_widens_every_finite_half() {
+        let halves: Vec<u16> = (0..=u16::MAX).filter(|half| half >> 10 & 31 != 31).collect();
+        let row: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        for kernel in Kernel::all() {
+            for len in [halves.len(), 9, 7, 0] {
+                let mut out = std::vec![0.0; len];
+                kernel.widen(&row[..2 * len], &mut out);
+                for (half, found) in halves.iter().zip(out) {
+                    let (sign, exponent, mantissa) = (half >> 15, half >> 10 & 31, f64::from(half & 1023));
+                    let magnitude = match exponent {
+                        0 => mantissa * 2.0_f64.powi(-24),
+                        _ => (1024.0 + mantissa) * 2.0_f64.powi(i32::from(exponent) - 25),
+                    };
+                    let expected = if sign == 1 { -magnitude } else { magnitude };
+                    assert_eq!(f64::from(found).to_bits(), expected.to_bits(), "{kernel:?} {half:#x}");
+                }
             }
         }
     }

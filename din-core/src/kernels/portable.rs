@@ -1,7 +1,8 @@
 //! Plain Rust, without unsafe code: what every other kernel is tested against, and what small cores run.
 
-use super::{Finish, Matrix, Rows, Start};
+use super::{Finish, Matrix, OwnMatrix, Rows, Start};
 use crate::bytes::F32s;
+use crate::fixed::f32_bits_of_half;
 use crate::math;
 
 /// See [`Kernel::product`](super::Kernel::product).
@@ -97,16 +98,23 @@ pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
     }
 }
 
-/// See [`Kernel::combine`](super::Kernel::combine).
-pub(super) fn combine(query: &[f32], key: Matrix<'_>, product: Matrix<'_>, panel: Rows<'_>) {
-    let Rows { numbers, stride, .. } = panel;
-    for (index, out) in numbers.chunks_mut(stride.max(1)).take(key.rows).enumerate() {
-        super::copy(key.row(index).iter(), out);
-        if let Some(query) = query.get(index) {
-            for (out, product) in out.iter_mut().zip(product.row(index).iter()) {
+/// A query's own matrix: `[D, columns]`.
+pub(super) fn combine(own: OwnMatrix<'_>, panel: &mut [f32]) {
+    let OwnMatrix { query, key, product } = own;
+    for (d, out) in panel.chunks_exact_mut(key.columns.max(1)).take(key.rows).enumerate() {
+        super::copy(key.row(d).iter(), out);
+        if let Some(query) = query.get(d) {
+            for (out, product) in out.iter_mut().zip(product.row(d).iter()) {
                 *out += query * product;
             }
         }
+    }
+}
+
+/// See [`Kernel::widen`](super::Kernel::widen).
+pub(super) fn widen(row: &[u8], out: &mut [f32]) {
+    for (out, half) in out.iter_mut().zip(row.as_chunks::<2>().0) {
+        *out = f32::from_bits(f32_bits_of_half(u16::from_le_bytes(*half)));
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{SectionCounter, equal, in_range, none};
 use crate::bytes::{u16_at, u32_at};
 use crate::error::LoadError;
-use crate::integer::layer::{Parameters, Part};
+use crate::integer::layer::{parameters, parameters_len, part};
+use crate::kernels::integer::{Parameters, Part};
 use crate::manifest::{Activation, FieldKind, FieldRecord, IntegerLayerRecord, MAX_WIDTH, NONE, Pooling};
 use crate::model::{Group, Model, Sequence};
 
@@ -212,7 +213,7 @@ fn layer(
     let outputs = u64::from(record.outputs);
     in_range("shift of a layer", u64::from(record.shift) + 1, MAX_SHIFT + 1)?;
     sections.expect(model, "section of an addend", index, record.addend, outputs * 4)?;
-    match Parameters::len_of(record.activation) {
+    match parameters_len(record.activation) {
         0 => none("section of parameters", index, record.parameters)?,
         len => sections.expect(model, "section of parameters", index, record.parameters, len * outputs)?,
     }
@@ -221,8 +222,7 @@ fn layer(
     }
     if record.activation == Activation::Dice {
         let section = model.section(record.parameters);
-        let Parameters { a, b, e, .. } =
-            Parameters::view(record.activation, section, record.outputs as usize);
+        let Parameters { a, b, e, .. } = parameters(record.activation, section, record.outputs as usize);
         let slopes = a.chunks_exact(2).map(|a| u64::from(u16_at(a, 0).cast_signed().unsigned_abs()));
         let offsets = b.chunks_exact(4).map(|b| u64::from(u32_at(b, 0).cast_signed().unsigned_abs()));
         for ((a, b), e) in slopes.zip(offsets).zip(e) {
@@ -246,7 +246,7 @@ fn sums<'s>(
         let mut total = u64::from(addend.unsigned_abs());
         for (index, source) in (first_part..).zip(sources.clone()) {
             let record = model.manifest().parts.get(index).unwrap_or_default();
-            let part = Part::view(model, &record, layer.outputs);
+            let part = part(model, &record, layer.outputs);
             let bound = match source {
                 Source::Activations(width) => dense(&part, output, core::iter::repeat_n(WIDEST, width)),
                 Source::Fields(first, count) => dense(&part, output, limits(model, first, count)),

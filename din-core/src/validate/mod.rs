@@ -5,7 +5,7 @@ mod integer;
 use crate::bytes::{F32s, range, u16_at, u64_at};
 use crate::checksum::crc32;
 use crate::error::LoadError;
-use crate::header::{ALIGNMENT, HEADER_LEN, Header};
+use crate::header::{HEADER_LEN, Header, section_start};
 use crate::manifest::{
     Activation, FieldKind, FieldRecord, MAX_CAPACITY, MAX_FIELDS, MAX_LAYERS, MAX_SEQUENCES, MAX_WIDTH,
     Manifest, NONE, Record, Records, RowEncoding, VocabularyKind,
@@ -120,13 +120,13 @@ fn equal(what: &'static str, index: usize, expected: u64, found: u64) -> Result<
     }
 }
 
-/// Sections follow each other from the manifest to the signature, padded with zeros to the alignment.
+/// Sections follow each other from the manifest to the signature, with zeros before each up to where it may start.
 fn sections(model: &Model<'_>) -> Result<(), LoadError> {
     let header = model.header();
     let end = header.total_len.saturating_sub(header.signature_len.into());
     let mut cursor = u64::from(header.header_len).saturating_add(header.manifest_len.into());
     for (index, section) in model.manifest().sections.iter().enumerate() {
-        let start = aligned(cursor);
+        let start = section_start(cursor, section.len);
         equal("section offset", index, start, section.offset)?;
         zeros(model, index, cursor, start)?;
         cursor = start.saturating_add(section.len);
@@ -140,13 +140,8 @@ fn sections(model: &Model<'_>) -> Result<(), LoadError> {
         }
     }
     let count = model.manifest().sections.len();
-    equal("end of the last section", count, end, aligned(cursor))?;
+    equal("end of the last section", count, end, section_start(cursor, 0))?;
     zeros(model, count, cursor, end)
-}
-
-const fn aligned(offset: u64) -> u64 {
-    let alignment = ALIGNMENT as u64;
-    offset.saturating_add(alignment - 1) / alignment * alignment
 }
 
 fn zeros(model: &Model<'_>, index: usize, from: u64, to: u64) -> Result<(), LoadError> {

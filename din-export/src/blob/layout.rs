@@ -10,7 +10,7 @@ use super::options::ExportOptions;
 use super::rows::{PackedRows, little_endian};
 use crate::schema::{BehaviourField, Field, FieldKind, Vocabulary};
 use crate::weights::{AttentionNormalisation, ModelWeights, PoolingWeights};
-use din_core::header::{ALIGNMENT, FEATURE_INTEGER, HEADER_LEN, Header, MINOR};
+use din_core::header::{FEATURE_INTEGER, HEADER_LEN, Header, MINOR, section_start};
 use din_core::manifest::{
     self, FieldRecord, FixedRecord, IntegerLayerRecord, ItemBiasRecord, LayerRecord, MAX_CAPACITY, Manifest,
     NONE, Name, PartRecord, Pooling, Record, Records, SectionRecord, SequenceRecord, TableRecord,
@@ -287,10 +287,10 @@ impl<'w> Layout<'w> {
         let mut sections: Vec<SectionRecord> =
             self.sections.iter().map(|bytes| SectionRecord { offset: 0, len: bytes.len() as u64 }).collect();
         let manifest_len = self.manifest(&sections)?.len();
-        let mut cursor = (HEADER_LEN + manifest_len).next_multiple_of(ALIGNMENT);
-        for (record, bytes) in sections.iter_mut().zip(&self.sections) {
-            record.offset = cursor as u64;
-            cursor = (cursor + bytes.len()).next_multiple_of(ALIGNMENT);
+        let mut end = (HEADER_LEN + manifest_len) as u64;
+        for record in &mut sections {
+            record.offset = section_start(end, record.len);
+            end = record.offset + record.len;
         }
         let mut blob = vec![0; HEADER_LEN];
         blob.extend(self.manifest(&sections)?);
@@ -298,7 +298,7 @@ impl<'w> Layout<'w> {
             blob.resize(record.offset as usize, 0);
             blob.extend_from_slice(bytes);
         }
-        blob.resize(cursor, 0);
+        blob.resize(section_start(end, 0) as usize, 0);
         let header = Header {
             minor: MINOR,
             total_len: blob.len() as u64,

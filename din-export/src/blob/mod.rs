@@ -10,7 +10,9 @@
 //! | [`integer`] | the network in integers |
 //! | [`widening`] | small tables that cost accuracy, stored wider |
 //! | [`options`], [`writer`], `layout` | everything laid out |
+//! | `aligned` | a blob in memory |
 
+mod aligned;
 pub mod calibration;
 pub mod embedding;
 pub mod factor;
@@ -27,6 +29,7 @@ pub mod sensitivity;
 pub mod widening;
 pub mod writer;
 
+pub use aligned::AlignedBytes;
 pub use embedding::{Embedding, Embeddings};
 pub use options::{ExportOptions, NumericPath};
 pub use writer::{ChosenRows, ExportError, StoredTable, Writer, Written, attach_signature, write};

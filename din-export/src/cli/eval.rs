@@ -1,7 +1,7 @@
 //! `din-export eval`
 
 use super::progress::Progress;
-use super::{CommandResult, JobArguments, load_job, load_model, read};
+use super::{CommandResult, JobArguments, load_job, load_model, read_blob};
 use din_export::data;
 use din_export::evaluation::{Evaluation, evaluate};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ enum Split {
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let job = load_job(&arguments.job)?;
-    let bytes = read(&arguments.model)?;
+    let bytes = read_blob(&arguments.model)?;
     load_model(&arguments.model, &bytes)?;
     let progress = Progress::new();
     let directory = arguments.job.data.as_deref();

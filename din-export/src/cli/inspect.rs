@@ -1,6 +1,6 @@
 //! `din-export inspect`
 
-use super::{CommandResult, load_model, read};
+use super::{CommandResult, load_model, read_blob};
 use din_export::inspect::inspect;
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
-    let bytes = read(&arguments.model)?;
+    let bytes = read_blob(&arguments.model)?;
     let inspection = inspect(&load_model(&arguments.model, &bytes)?);
     super::print(json, &inspection, &inspection.to_string())
 }

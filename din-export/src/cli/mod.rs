@@ -11,6 +11,7 @@ mod train;
 
 use clap::{Parser, Subcommand};
 use din_core::Model;
+use din_export::blob::AlignedBytes;
 use din_export::job::Job;
 use std::error::Error;
 use std::io::Write;
@@ -109,6 +110,10 @@ fn print(json: bool, value: &impl serde::Serialize, text: &str) -> CommandResult
 
 fn read(file: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(file).map_err(|error| format!("{}: cannot read: {error}", file.display()))
+}
+
+fn read_blob(file: &Path) -> Result<AlignedBytes, String> {
+    AlignedBytes::read(file).map_err(|error| format!("{}: cannot read: {error}", file.display()))
 }
 
 fn load_model<'a>(file: &Path, bytes: &'a [u8]) -> Result<Model<'a>, String> {

@@ -1,6 +1,6 @@
 //! `din-export rank`
 
-use super::{CommandResult, load_model, read};
+use super::{CommandResult, load_model, read_blob};
 use din_export::rank::{Answer, JsonRanker, Request};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
-    let bytes = read(&arguments.model)?;
+    let bytes = read_blob(&arguments.model)?;
     let model = load_model(&arguments.model, &bytes)?;
     let mut ranker = JsonRanker::new(&model);
     let input: Box<dyn BufRead> = match &arguments.requests {

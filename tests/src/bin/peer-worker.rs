@@ -11,7 +11,7 @@
 //! `integer`, the integer path with int8 rows.
 
 use din_core::{Behaviours, IntegerKernel, IntegerRanker, Kernel, Model, Ranker, User, Value};
-use din_export::blob::{self, Embedding, ExportOptions, NumericPath};
+use din_export::blob::{self, AlignedBytes, Embedding, ExportOptions, NumericPath};
 use rustix::time::{ClockId, clock_gettime};
 use safetensors::SafeTensors;
 use serde_json::{Value as Json, json};
@@ -103,10 +103,10 @@ fn load(message: &Json, options: &ExportOptions) -> Result<(Loaded, Json), Box<d
     let longest = requests.iter().map(|request| request.history.len() / 2).max().unwrap_or(1);
     let blob = {
         let weights = weights(&path("art")?, &path("cache")?, longest)?;
-        blob::write(&weights, options)?
+        AlignedBytes::from(&blob::write(&weights, options)?[..])
     };
     let start = Instant::now();
-    let model: &'static Model<'static> = Box::leak(Box::new(Model::from_bytes(Vec::leak(blob))?));
+    let model: &'static Model<'static> = Box::leak(Box::new(Model::from_bytes(Box::leak(Box::new(blob)))?));
     let count = requests[0].reference.len();
     let (scorer, kernel) = if model.header().is_integer() {
         let ranker = IntegerRanker::new(model, Vec::leak(vec![0; model.scratch_len()]))?;

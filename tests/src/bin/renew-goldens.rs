@@ -11,6 +11,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         fs::write(golden.expectations_path(), text + "\n")?;
         println!("{:24} {:6} bytes", golden.name, bytes.len());
     }
+    for golden in Golden::integer() {
+        let bytes = golden.bytes();
+        fs::write(golden.blob_path(), &bytes)?;
+        println!("{:24} {:6} bytes", golden.name, bytes.len());
+    }
     println!("written to {}", folder().display());
     Ok(())
 }

@@ -5,9 +5,9 @@
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // intrinsics, and loads by address: a bounds check for each would cost what the kernel gains
 
-use super::{Product, Weights, portable};
+use super::extents::Queries;
+use super::{Parameters, Part, Product, Scale, Weights, portable};
 use crate::fixed::SIGMOID;
-use crate::integer::layer::{Parameters, Part};
 use core::arch::x86_64::*;
 
 /// Columns in a vector.
@@ -19,29 +19,17 @@ const ROWS: usize = 6;
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
     let Product { weights, inputs, columns, shift, multipliers, start, finish } = *product;
-    let (from, len, quads) = match weights {
-        Weights::Quads(weights) => (weights.as_ptr(), weights.len(), true),
-        Weights::Panel(panel) => (panel.as_ptr().cast(), size_of_val(panel), false),
-    };
-    let groups = inputs.div_ceil(if quads { 4 } else { 2 });
-    let rows = x.len().checked_div(inputs).unwrap_or_default().min(out.len().div_ceil(stride.max(1)));
-    let span = rows.saturating_sub(1).saturating_mul(stride).saturating_add(columns);
-    let fits = groups.saturating_mul(columns).saturating_mul(4) <= len
-        && columns <= stride
-        && (rows == 0 || span <= out.len())
-        && multipliers.len() / 2 >= columns
-        && start.len() >= columns;
-    if !fits || inputs == 0 {
+    let Some(rows) = product.rows(x, out, stride) else {
         return portable::product(product, x, out, stride);
-    }
+    };
+    let quads = matches!(weights, Weights::Quads(_));
     let mut first = 0;
     while first < columns {
         let width = (columns - first).min(2 * LANES);
-        // SAFETY: the processor has AVX2 (see the module); `fits` bounds every address of the weights and of `out`, and
-        // `rows * inputs` numbers those of `x`.
+        // SAFETY: the processor has AVX2 (see the module); `Product::rows` checked every address.
         unsafe {
             let strip = Strip {
-                weights: from.add(first * 4),
+                weights: weights.as_ptr().add(first * 4),
                 stride: columns * 4,
                 inputs,
                 tail: (width - 1) % LANES + 1,
@@ -165,16 +153,15 @@ impl Strip {
     /// `rshift(sums, s1) m`.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn scaled<const V: usize>(&self, sums: [__m256i; V]) -> [__m256i; V] {
+    fn scaled<const V: usize>(&self, mut sums: [__m256i; V]) -> [__m256i; V] {
         let half = _mm256_set1_epi32((1_i32 << self.shift) >> 1);
         let shift = _mm_cvtsi32_si128(i32::from(self.shift));
-        let mut v = 0;
-        sums.map(|sum| {
+        for (v, sum) in sums.iter_mut().enumerate() {
             // SAFETY: two vectors of multipliers, and at most as many of sums.
             let m = unsafe { _mm256_loadu_si256(self.multipliers.as_ptr().add(v * LANES).cast()) };
-            v += 1;
-            _mm256_mullo_epi32(_mm256_sra_epi32(_mm256_add_epi32(sum, half), shift), m)
-        })
+            *sum = _mm256_mullo_epi32(_mm256_sra_epi32(_mm256_add_epi32(*sum, half), shift), m);
+        }
+        sums
     }
 
     /// `[R, D] x [D, 8 V] -> [R, 8 V]`, sums in registers. The loops over `R` and `V` unroll.
@@ -318,7 +305,7 @@ const fn sigmoid_bytes(coefficient: usize, byte: usize) -> [u8; 16] {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn sigmoid(z: __m256i) -> __m256i {
-    const TABLES: [[[u8; 16]; 2]; 3] = [
+    static TABLES: [[[u8; 16]; 2]; 3] = [
         [sigmoid_bytes(0, 0), sigmoid_bytes(0, 1)],
         [sigmoid_bytes(1, 0), sigmoid_bytes(1, 1)],
         [sigmoid_bytes(2, 0), sigmoid_bytes(2, 1)],
@@ -329,13 +316,19 @@ fn sigmoid(z: __m256i) -> __m256i {
     // A byte with its highest bit set looks up a zero.
     let low = _mm256_or_si256(segment, _mm256_set1_epi16(i16::MIN));
     let high = _mm256_or_si256(_mm256_slli_epi16::<8>(segment), _mm256_set1_epi16(0x80));
-    let [a, b, c] = TABLES.map(|tables| {
-        let [lows, highs] = tables.map(|table| {
-            // SAFETY: sixteen bytes.
-            _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
-        });
-        _mm256_or_si256(_mm256_shuffle_epi8(lows, low), _mm256_shuffle_epi8(highs, high))
-    });
+    // Not with `map`, which is compiled without AVX2 and then not inlined.
+    let mut coefficients = [_mm256_setzero_si256(); 3];
+    for (coefficient, [lows, highs]) in coefficients.iter_mut().zip(&TABLES) {
+        // SAFETY: sixteen bytes each.
+        let [lows, highs] = unsafe {
+            [
+                _mm256_broadcastsi128_si256(_mm_loadu_si128(lows.as_ptr().cast())),
+                _mm256_broadcastsi128_si256(_mm_loadu_si128(highs.as_ptr().cast())),
+            ]
+        };
+        *coefficient = _mm256_or_si256(_mm256_shuffle_epi8(lows, low), _mm256_shuffle_epi8(highs, high));
+    }
+    let [a, b, c] = coefficients;
     let u = _mm256_slli_epi16::<4>(_mm256_and_si256(s, _mm256_set1_epi16(2047)));
     let slope = _mm256_add_epi16(b, _mm256_mulhrs_epi16(c, u));
     let y = _mm256_add_epi16(a, _mm256_mulhrs_epi16(u, slope));
@@ -345,13 +338,9 @@ fn sigmoid(z: __m256i) -> __m256i {
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     let columns = part.outputs;
-    let fits = part.inputs.div_ceil(4).saturating_mul(columns).saturating_mul(4) <= part.weight.len()
-        && x.len() >= part.inputs
-        && t.len() >= columns
-        && part.multipliers.len() / 2 >= columns;
-    if !fits {
+    let Some(rows) = part.rows(x, t) else {
         return portable::add(part, x, t);
-    }
+    };
     for first in (0..columns).step_by(2 * LANES) {
         let width = (columns - first).min(2 * LANES);
         let strip = Strip {
@@ -362,33 +351,64 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
             multipliers: widened(&part.multipliers[first * 2..(first + width) * 2]),
             shift: part.shift,
         };
-        // SAFETY: the processor has AVX2 (see the module); `fits` bounds the addresses of weights and `x`.
-        let sums = unsafe { strip.one_row(x.as_ptr()) };
-        for (t, sum) in t[first..first + width].iter_mut().zip(sums) {
-            *t = t.wrapping_add(sum);
+        // SAFETY: the processor has AVX2 (see the module); `Part::rows` checked every address.
+        unsafe {
+            let t = t.as_mut_ptr().add(first);
+            if width > LANES {
+                strip.add_rows::<2>(x.as_ptr(), rows, t, columns);
+            } else {
+                strip.add_rows::<1>(x.as_ptr(), rows, t, columns);
+            }
         }
     }
 }
 
 impl Strip {
-    /// `rshift(x W, s1) m` of a row.
+    /// `t += rshift(x W, s1) m`, rows of `t` `stride` numbers apart.
     #[target_feature(enable = "avx2")]
-    unsafe fn one_row(&self, x: *const i16) -> [i32; 2 * LANES] {
-        let mut all = [0; 2 * LANES];
-        // SAFETY: the caller vouches for a row of `x` and the columns of the strip; two vectors of room.
-        unsafe {
-            let sums = self.scaled(self.sums::<1, 2, true>(x)[0]);
-            for (v, sum) in sums.into_iter().enumerate() {
-                _mm256_storeu_si256(all.as_mut_ptr().add(v * LANES).cast(), sum);
+    unsafe fn add_rows<const V: usize>(&self, x: *const i16, rows: usize, t: *mut i32, stride: usize) {
+        // Heights of 4 and 1 alone: the few rows here are a block of candidates, or a user.
+        let mut row = 0;
+        while row < rows {
+            // SAFETY: as many rows as are left.
+            unsafe {
+                let (x, t) = (x.add(row * self.inputs), t.add(row * stride));
+                if rows - row >= 4 {
+                    self.add_tile::<4, V>(x, t, stride);
+                    row += 4;
+                } else {
+                    self.add_tile::<1, V>(x, t, stride);
+                    row += 1;
+                }
             }
         }
-        all
+    }
+
+    #[inline(never)]
+    #[target_feature(enable = "avx2")]
+    unsafe fn add_tile<const R: usize, const V: usize>(&self, x: *const i16, t: *mut i32, stride: usize) {
+        let mask = tail_mask(self.tail);
+        // SAFETY: the caller vouches for `R` rows of `x` and `t`, and for the columns of the strip.
+        unsafe {
+            for (r, sums) in self.sums::<R, V, true>(x).into_iter().enumerate() {
+                for (v, sum) in self.scaled(sums).into_iter().enumerate() {
+                    let t = t.add(r * stride + v * LANES);
+                    if v + 1 < V || self.tail == LANES {
+                        let sum = _mm256_add_epi32(_mm256_loadu_si256(t.cast()), sum);
+                        _mm256_storeu_si256(t.cast(), sum);
+                    } else {
+                        let sum = _mm256_add_epi32(_mm256_maskload_epi32(t, mask), sum);
+                        _mm256_maskstore_epi32(t, mask, sum);
+                    }
+                }
+            }
+        }
     }
 }
 
 /// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
 pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
-    if part.outputs != 1 || part.weight.len() < part.inputs.next_multiple_of(4) {
+    if part.outputs != 1 || !part.holds_weights(part.inputs) {
         return portable::dots(part, x, sums);
     }
     // SAFETY: the processor has AVX2 (see the module).
@@ -424,62 +444,110 @@ fn dots_avx2(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
 }
 
 /// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
-pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
-    let pairs = part.inputs.div_ceil(2);
-    let fits = start.saturating_add(columns) <= part.outputs
-        && pairs.saturating_mul(part.outputs).saturating_mul(4) <= part.base.len()
-        && query.len().div_ceil(4).saturating_mul(part.outputs).saturating_mul(4) <= part.weight.len()
-        && query.len() <= part.inputs
-        && pairs.saturating_mul(columns).saturating_mul(2) <= panel.len();
-    if !fits {
-        return portable::combine(part, query, start, columns, panel);
-    }
-    // SAFETY: the processor has AVX2 (see the module); `fits` bounds every address.
-    unsafe { combine_avx2(part, query, start, columns, panel.as_mut_ptr().cast()) };
-}
-
-#[target_feature(enable = "avx2")]
-unsafe fn combine_avx2(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: *mut i32) {
-    let (whole, mask) = (columns - columns % LANES, tail_mask(columns % LANES));
-    let (base, weights) = (part.base.as_ptr().cast::<i32>(), part.weight.as_ptr().cast::<i32>());
-    for index in 0..part.inputs.div_ceil(2) {
-        let count = query.len().saturating_sub(2 * index).min(2);
-        // SAFETY: the caller vouches for the columns of every row: two inputs of a column are four bytes, as are four
-        // weights of one byte.
+pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
+    let Some(Queries { count, paired, len }) = part.queries(queries, start, columns, panels) else {
+        return portable::combine(part, queries, start, columns, panels);
+    };
+    // As many queries in one pass over the weights as there are.
+    let mut query = 0;
+    while query < count {
+        // SAFETY: the processor has AVX2 (see the module); `Part::queries` checked every address.
         unsafe {
-            let row = base.wrapping_add(index * part.outputs + start);
-            let quads = weights.wrapping_add(index / 2 * part.outputs + start);
-            let to = panel.add(index * columns);
-            let q = some(query.as_ptr().wrapping_add(2 * index), count);
-            let sum = |base, quads| combined(base, quads, q, index % 2 == 1);
-            for column in (0..whole).step_by(LANES) {
-                let base = _mm256_loadu_si256(row.add(column).cast());
-                let held =
-                    if count == 0 { base } else { sum(base, _mm256_loadu_si256(quads.add(column).cast())) };
-                _mm256_storeu_si256(to.add(column).cast(), held);
-            }
-            if whole < columns {
-                let base = _mm256_maskload_epi32(row.add(whole), mask);
-                let held =
-                    if count == 0 { base } else { sum(base, _mm256_maskload_epi32(quads.add(whole), mask)) };
-                let mut numbers = [0_i32; LANES];
-                _mm256_storeu_si256(numbers.as_mut_ptr().cast(), held);
-                core::ptr::copy_nonoverlapping(numbers.as_ptr(), to.add(whole), columns - whole);
+            let panels = panels.as_mut_ptr().add(query * len).cast();
+            let queries = queries.as_ptr().add(query * paired);
+            let pass = Combine { part, queries, paired, start, columns, panels, len: len / 2 };
+            if count - query >= 2 {
+                pass.run::<2>();
+                query += 2;
+            } else {
+                pass.run::<1>();
+                query += 1;
             }
         }
     }
 }
 
-/// `sat16(base + rshift(w q, 8))`, the second or the first two inputs of the quads: `rshift(x y, 15)` with `w 2^7`.
+/// Some columns of the own matrices of `Q` queries.
+struct Combine<'a> {
+    part: &'a Part<'a>,
+    /// `[Q, P]`
+    queries: *const i16,
+    /// P
+    paired: usize,
+    start: usize,
+    columns: usize,
+    /// Two inputs of a column in each number.
+    panels: *mut i32,
+    /// Of a panel.
+    len: usize,
+}
+
+impl Combine<'_> {
+    #[target_feature(enable = "avx2")]
+    unsafe fn run<const Q: usize>(&self) {
+        let Self { part, paired, start, columns, .. } = *self;
+        let (whole, mask) = (columns - columns % LANES, tail_mask(columns % LANES));
+        let (base, weights) = (part.base.as_ptr().cast::<i32>(), part.weight.as_ptr().cast::<i32>());
+        for index in 0..part.inputs.div_ceil(2) {
+            let count = paired.saturating_sub(2 * index).min(2);
+            let row = base.wrapping_add(index * part.outputs + start);
+            let quads = weights.wrapping_add(index / 2 * part.outputs + start);
+            let second = index % 2 == 1;
+            // SAFETY: the caller vouches for the columns of every row: two inputs of a column are four bytes, as are
+            // four weights of one byte.
+            unsafe {
+                let mut query = [_mm256_setzero_si256(); Q];
+                for (q, query) in query.iter_mut().enumerate() {
+                    let at = self.queries.wrapping_add(q * paired + 2 * index);
+                    *query = if count == 2 { pair(at) } else { some(at, count) };
+                }
+                let to = |q: usize, column| self.panels.add(q * self.len + index * columns + column);
+                for column in (0..whole).step_by(LANES) {
+                    let base = _mm256_loadu_si256(row.add(column).cast());
+                    let high = if count == 0 {
+                        _mm256_setzero_si256()
+                    } else {
+                        raised(_mm256_loadu_si256(quads.add(column).cast()), second)
+                    };
+                    for (q, query) in query.iter().enumerate() {
+                        _mm256_storeu_si256(to(q, column).cast(), combined(base, high, *query));
+                    }
+                }
+                if whole < columns {
+                    let base = _mm256_maskload_epi32(row.add(whole), mask);
+                    let high = if count == 0 {
+                        _mm256_setzero_si256()
+                    } else {
+                        raised(_mm256_maskload_epi32(quads.add(whole), mask), second)
+                    };
+                    for (q, query) in query.iter().enumerate() {
+                        let mut numbers = [0_i32; LANES];
+                        _mm256_storeu_si256(numbers.as_mut_ptr().cast(), combined(base, high, *query));
+                        core::ptr::copy_nonoverlapping(numbers.as_ptr(), to(q, whole), columns - whole);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `w 2^7` of the second or the first two inputs of the quads.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn combined(base: __m256i, quads: __m256i, query: __m256i, second: bool) -> __m256i {
+fn raised(quads: __m256i, second: bool) -> __m256i {
     let high = if second {
         _mm256_and_si256(quads, _mm256_set1_epi16(0xff00_u16.cast_signed()))
     } else {
         _mm256_slli_epi16::<8>(quads)
     };
-    _mm256_adds_epi16(base, _mm256_mulhrs_epi16(_mm256_srai_epi16::<1>(high), query))
+    _mm256_srai_epi16::<1>(high)
+}
+
+/// `sat16(base + rshift(w q, 8))`, the product as `rshift(x y, 15)` of `w 2^7`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn combined(base: __m256i, raised: __m256i, query: __m256i) -> __m256i {
+    _mm256_adds_epi16(base, _mm256_mulhrs_epi16(raised, query))
 }
 
 /// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
@@ -520,18 +588,43 @@ fn weighted_sum_avx2(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
     }
 }
 
+/// See [`IntegerKernel::scale`](super::IntegerKernel::scale).
+pub(super) fn scale(scale: &Scale, row: &[u8], out: &mut [i16]) {
+    let (vectors, rest) = row.as_chunks::<LANES>();
+    let (outputs, rest_outputs) = out.split_at_mut((vectors.len() * LANES).min(out.len()));
+    for (q, out) in vectors.iter().zip(outputs.as_chunks_mut::<LANES>().0) {
+        // SAFETY: the processor has AVX2 (see the module).
+        unsafe { scale_eight(scale, q, out) };
+    }
+    portable::scale(scale, rest, rest_outputs);
+}
+
+#[target_feature(enable = "avx2")]
+fn scale_eight(scale: &Scale, q: &[u8; LANES], out: &mut [i16; LANES]) {
+    // SAFETY: eight bytes, and eight numbers.
+    unsafe {
+        let q = _mm256_cvtepi8_epi32(_mm_loadl_epi64(q.as_ptr().cast()));
+        let product = _mm256_mullo_epi32(q, _mm256_set1_epi32(scale.multiplier.into()));
+        let half = _mm256_set1_epi32((1_i32 << scale.shift) >> 1);
+        let shift = _mm_cvtsi32_si128(scale.shift.into());
+        let scaled = narrowed(_mm256_sra_epi32(_mm256_add_epi32(product, half), shift));
+        // Saturated first: the limit is at most 32767.
+        let limit = _mm_set1_epi16(scale.limit.cast_signed());
+        let clamped = _mm_max_epi16(_mm_min_epi16(scaled, limit), _mm_sub_epi16(_mm_setzero_si128(), limit));
+        _mm_storeu_si128(out.as_mut_ptr().cast(), clamped);
+    }
+}
+
 /// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
 pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
-    let Parameters { b, a, alpha, e } = parameters;
-    let fits = [b.len() / 4, a.len() / 2, alpha.len() / 2, e.len()].into_iter().all(|len| len >= outputs);
-    if !fits {
+    if !parameters.holds_dice(outputs) {
         return portable::dice(parameters, outputs, rows);
     }
     for row in rows.chunks_mut(outputs.max(1)) {
         let (vectors, rest) = row.as_chunks_mut::<LANES>();
         let first = vectors.len() * LANES;
         for (vector, o) in vectors.iter_mut().zip((0..).step_by(LANES)) {
-            // SAFETY: the processor has AVX2 (see the module); `fits` bounds the parameters of eight outputs.
+            // SAFETY: the processor has AVX2 (see the module); `holds_dice`.
             unsafe { dice_of_eight(parameters, o, vector) };
         }
         portable::dice_from(parameters, first, rest);

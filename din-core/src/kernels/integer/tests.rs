@@ -56,12 +56,12 @@ fn every_kernel_multiplies_by_quads_as_defined() {
                 assert!(out[..outputs].iter().copied().eq(expected), "{kernel:?} {rows} {inputs} {outputs}");
                 assert_eq!(out[outputs..], [7; 3], "{kernel:?} wrote beside [{rows}, {outputs}]");
             }
-            let mut t = start.to_vec();
-            kernel.add(&part, &x[..inputs], &mut t);
-            assert!(
-                t.into_iter().eq((0..outputs).map(|o| at(&x[..inputs], o))),
-                "{kernel:?} {inputs} {outputs}"
-            );
+            let mut t = start.repeat(rows);
+            kernel.add(&part, &x, &mut t);
+            for (x, t) in x.chunks(inputs).zip(t.chunks(outputs)) {
+                let expected = (0..outputs).map(|o| at(x, o));
+                assert!(t.iter().copied().eq(expected), "{kernel:?} {rows} {inputs} {outputs}");
+            }
         }
     }
 }
@@ -94,10 +94,10 @@ fn every_kernel_multiplies_by_the_querys_own_matrix_as_defined() {
         let multipliers = as_bytes(&numbers(outputs, 5, 900));
         let part =
             Part { inputs, outputs, weight: &weight, base: &base, multipliers: &multipliers, shift: 10 };
-        let (rows, query) = (7, numbers(paired, 7, 4096));
+        let (rows, queries) = (7, numbers(3 * paired, 7, 4096));
         let keys = numbers(rows * inputs, 6, 4096);
-        let effective = |d: usize, o: usize| {
-            let q = query.get(d).map_or(0, |q| i64::from(*q));
+        let effective = |query: usize, d: usize, o: usize| {
+            let q = if d < paired { i64::from(queries[query * paired + d]) } else { 0 };
             i64::from(part.base_at(d, o)) + ((i64::from(part.weight_at(d, o)) * q + 128) >> 8)
         };
         for (kernel, widest) in IntegerKernel::all().flat_map(|kernel| [1, 4, 8, 20, 99].map(|w| (kernel, w)))
@@ -105,26 +105,32 @@ fn every_kernel_multiplies_by_the_querys_own_matrix_as_defined() {
             let mut start = 0;
             while start < outputs {
                 let columns = widest.min(outputs - start);
-                let mut panel = vec![99; usize::next_multiple_of(inputs, 2) * columns];
-                kernel.combine(&part, &query, start, columns, &mut panel);
-                let (finish, from) = (Finish { shift: 2, sigmoid: false }, vec![5; columns]);
-                let product = Product {
-                    weights: Weights::Panel(&panel),
-                    inputs,
-                    columns,
-                    shift: part.shift,
-                    multipliers: &multipliers[start * 2..],
-                    start: &from,
-                    finish,
-                };
-                let mut out = vec![0; rows * outputs];
-                kernel.product(&product, &keys, &mut out[start..], outputs);
-                for (key, out) in keys.chunks(inputs).zip(out.chunks(outputs)) {
-                    let at = |o| total_of(&part, |d| effective(d, o), key, o, 5);
-                    let expected = (start..start + columns).map(|o| finished(finish, at(o)));
-                    let found = out[start..start + columns].iter().copied();
-                    assert!(found.eq(expected), "{kernel:?} {inputs} {paired} {outputs} {columns} {start}");
-                    assert_eq!(total(&product, key), at(start));
+                let len = usize::next_multiple_of(inputs, 2) * columns;
+                let mut panels = vec![99; 3 * len];
+                kernel.combine(&part, &queries, start, columns, &mut panels);
+                for (query, panel) in panels.chunks(len).enumerate() {
+                    let from = vec![5; columns];
+                    let product = Product {
+                        weights: Weights::Panel(panel),
+                        inputs,
+                        columns,
+                        shift: part.shift,
+                        multipliers: &multipliers[start * 2..],
+                        start: &from,
+                        finish: Finish { shift: 2, sigmoid: false },
+                    };
+                    let mut out = vec![0; rows * outputs];
+                    kernel.product(&product, &keys, &mut out[start..], outputs);
+                    for (key, out) in keys.chunks(inputs).zip(out.chunks(outputs)) {
+                        let at = |o| total_of(&part, |d| effective(query, d, o), key, o, 5);
+                        let expected = (start..start + columns).map(|o| finished(product.finish, at(o)));
+                        let found = out[start..start + columns].iter().copied();
+                        assert!(
+                            found.eq(expected),
+                            "{kernel:?} {inputs} {paired} {outputs} {columns} {start}"
+                        );
+                        assert_eq!(total(&product, key), at(start));
+                    }
                 }
                 start += columns;
             }
@@ -189,6 +195,94 @@ fn every_kernel_has_the_one_dice() {
             let mut found = z.clone();
             kernel.dice(&parameters, outputs, &mut found);
             assert_eq!(found, expected, "{kernel:?} {outputs}");
+        }
+    }
+}
+
+#[test]
+fn every_kernel_scales_rows_as_defined() {
+    for (len, shift) in [0, 1, 7, 8, 9, 64, 100].into_iter().flat_map(|len| [0, 1, 9, 15].map(|s| (len, s))) {
+        let row = bytes(len, 1);
+        for (multiplier, limit) in [(0, 4096), (1, 1), (700, 4096), (u16::MAX, 32_767), (u16::MAX, 100)] {
+            let scale = Scale { multiplier, shift, limit };
+            for kernel in IntegerKernel::all() {
+                let mut out = vec![7; len + 1];
+                kernel.scale(&scale, &row, &mut out);
+                for (out, q) in out.iter().zip(&row) {
+                    let product = i64::from(q.cast_signed()) * i64::from(multiplier);
+                    let scaled = (product + (1 << shift >> 1)) >> shift;
+                    let expected = scaled.clamp(-i64::from(limit), limit.into());
+                    assert_eq!(i64::from(*out), expected, "{kernel:?} {q} {scale:?}");
+                }
+                assert_eq!(out[len], 7);
+            }
+        }
+    }
+}
+
+/// Beyond what the loader lets through: sums that are clamped.
+#[test]
+fn every_kernel_clamps_the_querys_own_matrix_alike() {
+    for (inputs, paired, outputs) in [(4, 4, 10), (9, 7, 5), (16, 13, 23), (6, 2, 40)] {
+        let weight = bytes(usize::div_ceil(paired, 4) * 4 * outputs, 1);
+        let base = as_bytes(&numbers(usize::next_multiple_of(inputs, 2) * outputs, 2, i16::MAX));
+        let query: Vec<i16> = numbers(paired, 3, i16::MAX).iter().map(|q| q.wrapping_mul(2) | 1).collect();
+        let part = Part { inputs, outputs, weight: &weight, base: &base, ..Part::default() };
+        let combined = |kernel: IntegerKernel| {
+            let mut panel = vec![99; usize::next_multiple_of(inputs, 2) * outputs];
+            kernel.combine(&part, &query, 0, outputs, &mut panel);
+            panel
+        };
+        let expected = combined(IntegerKernel::Portable);
+        assert!(expected.contains(&i16::MAX) || expected.contains(&i16::MIN), "{inputs} {outputs}");
+        IntegerKernel::all()
+            .for_each(|kernel| assert_eq!(combined(kernel), expected, "{kernel:?} {inputs} {outputs}"));
+    }
+}
+
+#[test]
+fn slices_that_are_too_short_are_read_no_further_than_they_go() {
+    let (inputs, columns, rows) = (12, 10, 5);
+    let (weights, panel) = (bytes(inputs * columns, 1), numbers(inputs * columns, 2, 900));
+    let (x, multipliers) = (numbers(rows * inputs, 3, 4096), as_bytes(&numbers(columns, 4, 2000)));
+    let start = vec![77; columns];
+    let finish = Finish { shift: 3, sigmoid: true };
+    let short = [0, 1, 3, 8, 9];
+    for kernel in IntegerKernel::all() {
+        for (cut, which) in short.into_iter().flat_map(|cut| (0..5).map(move |which| (cut, which))) {
+            let cut = |len: usize, index: usize| if index == which { len - len.min(cut) } else { len };
+            let part = Part {
+                inputs,
+                outputs: columns,
+                weight: &weights[..cut(weights.len(), 0)],
+                multipliers: &multipliers[..cut(multipliers.len(), 2)],
+                shift: 9,
+                ..Part::default()
+            };
+            let product = |weights| Product {
+                weights,
+                inputs,
+                columns,
+                shift: 9,
+                multipliers: part.multipliers,
+                start: &start[..cut(columns, 3)],
+                finish,
+            };
+            let x = &x[..cut(x.len(), 4)];
+            for weights in [Weights::Quads(part.weight), Weights::Panel(&panel[..cut(panel.len(), 1)])] {
+                let out = |kernel: IntegerKernel| {
+                    let mut out = vec![0; rows * columns - cut(2, 0)];
+                    kernel.product(&product(weights), x, &mut out, columns);
+                    out
+                };
+                assert_eq!(out(kernel), out(IntegerKernel::Portable), "{kernel:?} {which}");
+            }
+            let added = |kernel: IntegerKernel| {
+                let mut t = vec![5; cut(columns, 3)];
+                kernel.add(&part, &x[..inputs], &mut t);
+                t
+            };
+            assert_eq!(added(kernel), added(IntegerKernel::Portable), "{kernel:?} {which}");
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Plain Rust: what every other kernel is tested against.
 
-use super::{Finish, Product, Weights};
+use super::{Finish, Parameters, Part, Product, Scale, Weights};
 use crate::bytes::{array_of, range, u16_at, u32_at};
 use crate::fixed::{rshift, sat16, sigmoid};
-use crate::integer::layer::{Parameters, Part};
 
 /// Place of inputs d, d+1, d+2, d+3 in the four bytes of a quad.
 const PLACES: [usize; 4] = [0, 2, 1, 3];
@@ -114,15 +113,17 @@ fn filled<const N: usize>(x: &[i16]) -> [i32; N] {
 
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
-    let mut first = 0_usize;
-    let (tiles, rest) = t.as_chunks_mut::<COLUMNS>();
-    for tile in tiles {
-        add_tile(part, x, first, tile);
-        first = first.wrapping_add(COLUMNS);
-    }
-    for t in rest {
-        add_tile(part, x, first, core::array::from_mut(t));
-        first = first.wrapping_add(1);
+    for (x, t) in x.chunks_exact(part.inputs.max(1)).zip(t.chunks_exact_mut(part.outputs.max(1))) {
+        let mut first = 0_usize;
+        let (tiles, rest) = t.as_chunks_mut::<COLUMNS>();
+        for tile in tiles {
+            add_tile(part, x, first, tile);
+            first = first.wrapping_add(COLUMNS);
+        }
+        for t in rest {
+            add_tile(part, x, first, core::array::from_mut(t));
+            first = first.wrapping_add(1);
+        }
     }
 }
 
@@ -142,7 +143,17 @@ pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
 }
 
 /// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
-pub(super) fn combine(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
+pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
+    let len = part.inputs.div_ceil(2).wrapping_mul(columns).wrapping_mul(2).max(1);
+    let panels = panels.chunks_exact_mut(len);
+    let paired = queries.len().checked_div(panels.len()).unwrap_or_default();
+    for (index, panel) in panels.enumerate() {
+        let query = range(queries, index.wrapping_mul(paired), paired);
+        combine_one(part, query, start, columns, panel);
+    }
+}
+
+fn combine_one(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
     let rows = part.base.chunks(part.outputs.wrapping_mul(4).max(1));
     let rows = rows.zip(panel.chunks_mut(columns.wrapping_mul(2).max(1)));
     for (pair, (base, row)) in rows.enumerate() {
@@ -173,6 +184,13 @@ pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
         for (sum, x) in sums.iter_mut().zip(key) {
             *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*x)));
         }
+    }
+}
+
+/// See [`IntegerKernel::scale`](super::IntegerKernel::scale).
+pub(super) fn scale(scale: &Scale, row: &[u8], out: &mut [i16]) {
+    for (out, q) in out.iter_mut().zip(row) {
+        *out = scale.of(q.cast_signed());
     }
 }
 

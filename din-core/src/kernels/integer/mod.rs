@@ -1,0 +1,319 @@
+//! Small dense products and activations in integers: one contract, several implementations, chosen here and nowhere else.
+//!
+//! | kernel | where | chosen |
+//! |---|---|---|
+//! | portable | everywhere | where nothing below is |
+//! | AVX2 | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | NEON | 64-bit Arm | always, but for targets without floating point |
+//! | DSP | Cortex-M4, M7; M33 and others of Armv8-M with the extension | if compiled for it: see `build.rs` |
+//!
+//! The contract: the same bits from every kernel. Sums cannot leave 32 bits, as the loader checked, so their order is
+//! free; everything else is defined step by step.
+
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
+#[cfg(any(test, din_dsp))]
+mod dsp;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"), test, din_dsp))]
+mod extents;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use crate::bytes::u16_at;
+use crate::fixed::{rshift, sat16};
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::{Detected, has_avx2};
+
+/// An implementation of the dense products and activations of the integer path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IntegerKernel {
+    /// Plain Rust.
+    #[default]
+    Portable,
+    /// x86-64 with AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Detected),
+    /// 64-bit Arm with NEON.
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon,
+    /// Cortex-M with the DSP extension. In tests of other machines its instructions are emulated.
+    #[cfg(any(test, din_dsp))]
+    Dsp,
+}
+
+impl IntegerKernel {
+    /// The fastest that this processor has; without the feature `std`, that it was compiled for.
+    #[must_use]
+    pub fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if has_avx2() {
+            return Self::Avx2(Detected(()));
+        }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        return Self::Neon;
+        #[cfg(din_dsp)]
+        return Self::Dsp;
+        #[allow(unreachable_code)] // behind a kernel that is always there
+        Self::Portable
+    }
+
+    /// Every kernel that this processor has, the portable one first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let best = Self::best();
+        let all = core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best));
+        #[cfg(all(test, not(din_dsp)))] // emulated
+        let all = all.chain([Self::Dsp]);
+        all
+    }
+
+    /// What it is called in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => "neon",
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => "dsp",
+        }
+    }
+
+    /// `out = finish(sat16((start + rshift(x W, s1) m) >> s2))`: `[N, D] x [D, C] -> [N, C]`, rows of `out` `stride`
+    /// numbers apart.
+    pub(crate) fn product(self, product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
+        match self {
+            Self::Portable => portable::product(product, x, out, stride),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::product(product, x, out, stride),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::product(product, x, out, stride),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::product(product, x, out, stride),
+        }
+    }
+
+    /// `t += rshift(x W, s1) m`: `[N, D] x [D, H] -> [N, H]`.
+    pub(crate) fn add(self, part: &Part<'_>, x: &[i16], t: &mut [i32]) {
+        match self {
+            Self::Portable => portable::add(part, x, t),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::add(part, x, t),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::add(part, x, t),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::add(part, x, t),
+        }
+    }
+
+    /// The sums of a part with one output: `[N, D] x [D, 1] -> [N]`.
+    pub(crate) fn dots(self, part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
+        match self {
+            Self::Portable => portable::dots(part, x, sums),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::dots(part, x, sums),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dots(part, x, sums),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::dots(part, x, sums),
+        }
+    }
+
+    /// Columns `start .. start + columns` of each query's own matrix `sat16(base + rshift(W8 q, 8))`:
+    /// `[N, P] -> [N, ceil(D / 2), columns, 2]`.
+    pub(crate) fn combine(
+        self,
+        part: &Part<'_>,
+        queries: &[i16],
+        start: usize,
+        columns: usize,
+        panels: &mut [i16],
+    ) {
+        match self {
+            Self::Portable => portable::combine(part, queries, start, columns, panels),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::combine(part, queries, start, columns, panels),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::combine(part, queries, start, columns, panels),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::combine(part, queries, start, columns, panels),
+        }
+    }
+
+    /// `sums = weights keys`: `[1, T] x [T, D] -> [1, D]`.
+    pub(crate) fn weighted_sum(self, weights: &[i32], keys: &[i16], sums: &mut [i32]) {
+        match self {
+            Self::Portable => portable::weighted_sum(weights, keys, sums),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::weighted_sum(weights, keys, sums),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::weighted_sum(weights, keys, sums),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::weighted_sum(weights, keys, sums),
+        }
+    }
+
+    /// `out = clamp(rshift(q multiplier, shift), -limit, limit)`: a row of a table, i8 `[D] -> [D]`.
+    pub(crate) fn scale(self, scale: &Scale, row: &[u8], out: &mut [i16]) {
+        match self {
+            Self::Portable => portable::scale(scale, row, out),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::scale(scale, row, out),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::scale(scale, row, out),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => portable::scale(scale, row, out), // one product a number, no pairs
+        }
+    }
+
+    /// Dice of each row of `[N, H]`, in place.
+    pub(crate) fn dice(self, parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
+        match self {
+            Self::Portable => portable::dice(parameters, outputs, rows),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => x86_64::dice(parameters, outputs, rows),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => aarch64::dice(parameters, outputs, rows),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::dice(parameters, outputs, rows),
+        }
+    }
+}
+
+/// How a row of a table becomes inputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    pub multiplier: u16,
+    pub shift: u8,
+    pub limit: u16,
+}
+
+impl Scale {
+    /// Of a stored number.
+    pub fn of(self, q: i8) -> i16 {
+        // |q| <= 128, the multiplier below 2^16: the product stays below 2^23.
+        self.clamped(rshift(i32::from(q).wrapping_mul(self.multiplier.into()), self.shift))
+    }
+
+    /// Of what was scaled.
+    pub fn clamped(self, x: i32) -> i16 {
+        let limit = i32::from(self.limit);
+        // At most 32767, so that the narrowing loses nothing.
+        sat16(x.clamp(limit.saturating_neg(), limit))
+    }
+}
+
+/// See [`PartRecord`](crate::manifest::PartRecord).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Part<'a> {
+    pub inputs: usize,
+    pub outputs: usize,
+    /// i8 `[ceil(inputs / 4)][outputs][4]`
+    pub weight: &'a [u8],
+    /// i16 `[ceil(inputs / 2)][outputs][2]`, or empty
+    pub base: &'a [u8],
+    /// i16 `[outputs]`
+    pub multipliers: &'a [u8],
+    pub shift: u8,
+}
+
+impl Part<'_> {
+    /// W8 of an input and an output; 0 where there is none.
+    pub fn weight_at(&self, input: usize, output: usize) -> i8 {
+        // Inputs d, d+2, d+1, d+3.
+        let place = match input % 4 {
+            1 => 2,
+            2 => 1,
+            same => same,
+        };
+        let quad = (input / 4).wrapping_mul(self.outputs).wrapping_add(output);
+        self.weight.get(quad.wrapping_mul(4).wrapping_add(place)).map_or(0, |byte| byte.cast_signed())
+    }
+
+    /// The base of an input and an output; 0 where there is none.
+    pub fn base_at(&self, input: usize, output: usize) -> i16 {
+        let pair = (input / 2).wrapping_mul(self.outputs).wrapping_add(output);
+        u16_at(self.base, pair.wrapping_mul(4).wrapping_add((input % 2).wrapping_mul(2))).cast_signed()
+    }
+}
+
+/// The runs of an activation's parameters; empty where it has none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parameters<'a> {
+    /// i32
+    pub b: &'a [u8],
+    /// i16
+    pub a: &'a [u8],
+    /// i16
+    pub alpha: &'a [u8],
+    /// u8
+    pub e: &'a [u8],
+}
+
+/// What a [`product`](IntegerKernel::product) multiplies with, and what becomes of the sums.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Product<'a> {
+    pub weights: Weights<'a>,
+    /// D
+    pub inputs: usize,
+    /// C
+    pub columns: usize,
+    /// s1
+    pub shift: u8,
+    /// m: i16 `[C]`
+    pub multipliers: &'a [u8],
+    /// `[C]`
+    pub start: &'a [i32],
+    pub finish: Finish,
+}
+
+/// Weights, column after column within two or four inputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Weights<'a> {
+    /// i8 `[ceil(D / 4), C, 4]`, inputs d, d+2, d+1, d+3.
+    Quads(&'a [u8]),
+    /// `[ceil(D / 2), C, 2]`
+    Panel(&'a [i16]),
+}
+
+/// What becomes of a finished sum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finish {
+    /// s2
+    pub shift: u8,
+    /// Whether a sigmoid follows at once.
+    pub sigmoid: bool,
+}
+
+/// A finished sum.
+pub(crate) use portable::finished;
+
+/// `start + rshift(x W, s1) m` of a panel's first column: of a unit that is one layer with one output.
+pub(crate) use portable::total;
+
+/// `sums += x`.
+pub(crate) fn sum(x: &[i16], sums: &mut [i32]) {
+    for (sum, x) in sums.iter_mut().zip(x) {
+        *sum = sum.wrapping_add((*x).into());
+    }
+}
+
+/// `out = sat16(rshift(sums, shift))`.
+pub(crate) fn narrow(sums: &[i32], shift: u8, out: &mut [i16]) {
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out = sat16(rshift(*sum, shift));
+    }
+}
+
+/// `out = sat16(rshift(x y, shift))`.
+pub(crate) fn multiply(x: &[i16], y: &[i16], shift: u8, out: &mut [i16]) {
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = sat16(rshift(i32::from(*x).wrapping_mul(i32::from(*y)), shift));
+    }
+}
+
+#[cfg(test)]
+mod tests;

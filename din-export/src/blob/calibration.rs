@@ -145,7 +145,8 @@ pub fn random_requests(weights: &ModelWeights, count: usize) -> Vec<Request> {
         let mut seen: Vec<Vec<Value>> = Vec::new();
         for sequence in &schema.sequences {
             let fields: Vec<Field> = sequence.fields.iter().map(|field| field.field.clone()).collect();
-            let pool: Vec<Vec<Value>> = (0..6).map(|_| values(schema, &fields, random)).collect();
+            let few_ids = random.random_range(1..=6);
+            let pool: Vec<Vec<Value>> = (0..few_ids).map(|_| values(schema, &fields, random)).collect();
             let length = random.random_range(0..=sequence.capacity.min(200));
             let history = (0..length).map(|_| {
                 if few {

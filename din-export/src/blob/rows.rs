@@ -179,8 +179,9 @@ mod tests {
 
     const FORMS: [Embedding; 2] = [Embedding::Int8, Embedding::Int4];
 
+    /// Many small numbers and a few large ones, as trained rows have them.
     fn row() -> Vec<f32> {
-        (0..63).map(|i| ((i * 37 % 64) as f32 - 20.0) * 0.013).collect()
+        (0..63).map(|i| ((i * 37 % 64) as f32 / 32.0 - 0.9).powi(3)).collect()
     }
 
     fn packed(values: &[f32], dim: usize, embedding: Embedding) -> PackedRows {
@@ -210,7 +211,7 @@ mod tests {
     #[test]
     fn without_moments_an_integer_form_is_at_least_as_close_as_the_nearest_of_the_plain_scale() {
         let row = row();
-        for (embedding, highest, gain) in [(Embedding::Int8, 127.0, 1.0), (Embedding::Int4, 7.0, 0.95)] {
+        for (embedding, highest, gain) in [(Embedding::Int8, 127.0, 1.0), (Embedding::Int4, 7.0, 0.97)] {
             let found = packed(&row, 63, embedding).error(&row).rms;
             let scale = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs())) / highest;
             let stands_for = row.iter().map(|value| (value / scale).round() * scale).collect();

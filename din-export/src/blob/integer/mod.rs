@@ -32,6 +32,10 @@ use dense::{Input, LayerShape, PartShape, Target};
 use din_core::manifest::Activation;
 use std::sync::Arc;
 
+/// Room for numbers larger than any that calibration met, as a factor; larger ones saturate. Fractions are whole, so there
+/// are 0 to 1 more bits above it.
+const HEADROOM: f64 = 1.5;
+
 /// Why a model has no integer form.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum IntegerError {
@@ -196,7 +200,7 @@ fn layers(
             fraction: match layer.activation {
                 _ if is_last => last,
                 Activation::Sigmoid => 12,
-                _ => dense::fraction_for(2.0 * range.largest),
+                _ => dense::fraction_for(HEADROOM * range.largest),
             },
             scale: if is_last { last_scale } else { 1.0 },
         };

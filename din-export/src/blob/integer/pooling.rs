@@ -1,11 +1,9 @@
 //! Limits and shifts of attention pooling.
 
+use super::HEADROOM;
 use super::dense::{Input, WIDEST};
 use crate::blob::calibration::SequenceRange;
 use crate::weights::{AttentionNormalisation, PoolingWeights};
-
-/// Room for numbers larger than any that calibration met.
-const HEADROOM: f64 = 2.0;
 
 /// What a sequence's record says of its integers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

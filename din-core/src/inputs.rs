@@ -5,8 +5,8 @@ use crate::error::ScoreError;
 use crate::fixed;
 use crate::history::Behaviours;
 use crate::kernels::integer::IntegerKernel;
-use crate::kernels::{Kernel, copy};
-use crate::manifest::{FieldKind, FixedRecord, NONE};
+use crate::kernels::{Kernel, PREFETCHES, copy};
+use crate::manifest::{FieldKind, FixedRecord, NONE, VocabularyKind};
 use crate::model::{Group, Model, Sequence};
 use crate::normaliser::{Normaliser, Transform};
 use crate::table::Table;
@@ -166,6 +166,16 @@ impl Column<'_> {
         row.get_mut(self.start..self.start.saturating_add(self.width)).unwrap_or_default()
     }
 
+    /// Asks memory for the rows of many values, soon to be embedded: they lie far apart, and would be waited for one after
+    /// another. Only where the processor can be asked, and where finding a row is no search.
+    pub fn prefetch<'v>(&self, values: impl Iterator<Item = &'v [Value]>) {
+        let Reads::Rows(table) = &self.reads else { return };
+        if PREFETCHES && table.vocabulary() == VocabularyKind::Dense {
+            let field = values.filter_map(|values| values.get(self.index));
+            field.filter_map(|value| table.row_of(*value)).for_each(|row| table.prefetch(row));
+        }
+    }
+
     /// The field's value as model inputs: a row of its table, or one normalised number.
     pub fn embed<N: Input>(
         &self,
@@ -228,6 +238,7 @@ pub(crate) fn embed_candidates<N: Input>(
         *bias = N::Bias::default();
     }
     for column in columns_of(model, Group::Candidate) {
+        column.prefetch(candidates.iter().copied());
         for (candidate, vector) in candidates.iter().zip(vectors.chunks_exact_mut(width)) {
             column.embed(kernel, candidate, column.of(vector))?;
         }

@@ -152,6 +152,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                 KeptSequence::Attention { keys, weights } => {
                     weights.fill(0);
                     for column in key_columns(model, &sequence) {
+                        column.prefetch(behaviours.clone());
                         let keys = keys.chunks_exact_mut(width.max(1));
                         for (behaviour, key) in behaviours.clone().zip(keys) {
                             column.embed(kernel, behaviour, column.of(key))?;

@@ -119,6 +119,7 @@ impl<'m, 's> Ranker<'m, 's> {
                 KeptSequence::Attention { keys, weights } => {
                     weights.fill(0.0);
                     for column in key_columns(model, &sequence) {
+                        column.prefetch(behaviours.clone());
                         let keys = keys.chunks_exact_mut(sequence.key_width.max(1));
                         for (behaviour, key) in behaviours.clone().zip(keys) {
                             column.embed(kernel, behaviour, column.of(key))?;

@@ -15,7 +15,7 @@ impl Blocking {
     /// Of 32-bit cores: little memory.
     pub const SMALL: Self = Self { candidates: 1, behaviours: 8, columns: 4 };
     /// Of 64-bit processors: a panel, the hidden layer of a block and a few rows of keys in the first-level cache.
-    pub const LARGE: Self = Self { candidates: 8, behaviours: 64, columns: 16 };
+    pub const LARGE: Self = Self { candidates: 8, behaviours: 64, columns: 32 };
     /// Of the machine this is compiled for.
     pub const NATIVE: Self = if cfg!(target_pointer_width = "64") { Self::LARGE } else { Self::SMALL };
 

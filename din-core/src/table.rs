@@ -1,9 +1,8 @@
 //! Embedding tables and their vocabularies, read in place.
 
-use crate::bytes::{F32s, range, u16_at, u32_at, u64_at};
-use crate::fixed;
+use crate::bytes::{F32s, range, u16_at, u64_at};
 use crate::kernels::integer::{IntegerKernel, Scale};
-use crate::kernels::{Kernel, copy};
+use crate::kernels::{Kernel, copy, prefetch};
 use crate::manifest::{RowEncoding, VocabularyKind};
 use crate::value::Value;
 
@@ -128,6 +127,15 @@ impl<'a> Table<'a> {
         range(self.values, (row as usize).wrapping_mul(len), len)
     }
 
+    /// Asks memory for a row and its scale.
+    pub(crate) fn prefetch(&self, row: u32) {
+        prefetch(self.bytes_of(row));
+        if self.encoding.is_scaled() {
+            let len = if self.fixed.is_some() { 2 } else { 4 };
+            prefetch(range(self.scales, (row as usize).wrapping_mul(len), len));
+        }
+    }
+
     /// Writes a row, dequantised: `out: [dim]`. A row that the table does not have leaves `out` as it is.
     pub fn read(&self, row: u32, out: &mut [f32]) {
         self.read_by(Kernel::Portable, row, out);
@@ -174,13 +182,9 @@ impl<'a> Table<'a> {
         let Some(Fixed { fraction, shift, limit }) = self.fixed else { return };
         let bytes = self.bytes_of(row);
         let scale = Scale { multiplier: self.multiplier(row), shift, limit };
-        let rounded = |bits: u32| scale.clamped(fixed::of_f32_bits(bits, fraction));
         match self.encoding {
-            RowEncoding::F32 => copy(bytes.chunks_exact(4).map(|bits| rounded(u32_at(bits, 0))), out),
-            RowEncoding::F16 => {
-                let halves = bytes.chunks_exact(2).map(|half| u16_at(half, 0));
-                copy(halves.map(|half| rounded(fixed::f32_bits_of_half(half))), out);
-            }
+            RowEncoding::F32 => kernel.round_floats(bytes, fraction, limit, out),
+            RowEncoding::F16 => kernel.round_halves(bytes, fraction, limit, out),
             RowEncoding::Int8 => kernel.scale(&scale, bytes, out),
             RowEncoding::Int4 => copy(nibbles(bytes).map(|q| scale.of(q)), out),
         }

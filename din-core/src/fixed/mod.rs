@@ -49,6 +49,42 @@ pub(crate) fn of_f32_bits(bits: u32, fraction: i8) -> i32 {
     }
 }
 
+/// `clamp(x, -limit, limit)` of the f32 x with these bits, rounded half up to a multiple of `2^-fraction`. No branches, so
+/// that a loop over a row becomes vectors where there are some.
+#[inline(always)]
+pub(crate) fn clamped_of_f32_bits(bits: u32, fraction: i8, limit: u16) -> i16 {
+    let exponent = (bits >> 23 & 0xff).cast_signed();
+    let magnitude = (bits & 0x7f_ffff).cast_signed() | i32::from(exponent != 0) << 23;
+    let shift = exponent.max(1).wrapping_sub(150).wrapping_add(fraction.into());
+    // 24 bits: shifted by 7 or more, what is not 0 is beyond every limit.
+    clamped(magnitude, bits >> 31 != 0, shift, 7, limit)
+}
+
+/// [`clamped_of_f32_bits`] of a half.
+#[inline(always)]
+pub(crate) fn clamped_of_half(half: u16, fraction: i8, limit: u16) -> i16 {
+    let exponent = i32::from(half >> 10 & 31);
+    let magnitude = i32::from(half & 0x3ff) | i32::from(exponent != 0) << 10;
+    let shift = exponent.max(1).wrapping_sub(25).wrapping_add(fraction.into());
+    // 11 bits.
+    clamped(magnitude, half >> 15 != 0, shift, 20, limit)
+}
+
+/// `clamp(magnitude 2^shift, limit)` with its sign; shifts to the left by `most`, or more, leave every limit behind.
+#[inline(always)]
+fn clamped(magnitude: i32, is_negative: bool, shift: i32, most: i32, limit: u16) -> i16 {
+    let sign = i32::from(is_negative).wrapping_neg();
+    let signed = (magnitude ^ sign).wrapping_sub(sign);
+    // From 25 on less than half of the step is left.
+    let right = shift.wrapping_neg().clamp(0, 31).cast_unsigned();
+    let half = 1_i32.wrapping_shl(right).cast_unsigned() >> 1;
+    let rounded = signed.wrapping_add(half.cast_signed()).wrapping_shr(right);
+    let limit = i32::from(limit);
+    let scaled = rounded.wrapping_shl(shift.clamp(0, most).cast_unsigned());
+    // At most 32767, so that the narrowing loses nothing.
+    scaled.clamp(limit.wrapping_neg(), limit) as i16
+}
+
 /// The bits of the f32 with the value of a half; exact.
 pub(crate) const fn f32_bits_of_half(half: u16) -> u32 {
     let sign = (half as u32 & 0x8000) << 16;
@@ -76,6 +112,32 @@ mod tests {
         assert_eq!([3, 2, 1, 0, -1, -2, -3].map(|x| rshift(x, 1)), [2, 1, 1, 0, 0, -1, -1]);
         assert_eq!([rshift(-7, 0), rshift(1 << 29, 30), rshift(-(1 << 29) - 1, 30)], [-7, 1, -1]);
         assert_eq!([sat16(40_000), sat16(-40_000), sat16(-3)], [32_767, -32_768, -3]);
+    }
+
+    #[test]
+    fn clamped_floats_and_halves_are_the_rounded_ones_within_the_limit() {
+        let mut bits = 1_u32;
+        for _ in 0..200_000 {
+            bits = bits.wrapping_mul(0x9e37_79b1).wrapping_add(0x85eb_ca6b);
+            for fraction in [-128, -40, -8, 0, 3, 11, 16, 40, 127] {
+                for limit in [32_767_u16, 4096, 1] {
+                    let within = |x: i32| x.clamp(-i32::from(limit), limit.into()) as i16;
+                    if f32::from_bits(bits).is_finite() {
+                        let expected = within(of_f32_bits(bits, fraction));
+                        assert_eq!(
+                            clamped_of_f32_bits(bits, fraction, limit),
+                            expected,
+                            "{bits:#x} {fraction}"
+                        );
+                    }
+                    let half = (bits >> 16) as u16;
+                    if half >> 10 & 31 != 31 {
+                        let expected = within(of_f32_bits(f32_bits_of_half(half), fraction));
+                        assert_eq!(clamped_of_half(half, fraction, limit), expected, "{half:#x} {fraction}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | portable | everywhere | where nothing below is |
 //! | AVX2 + FMA + F16C | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | AVX-512 (F, BW, DQ, VL) | x86-64 | likewise, before AVX2 |
 //! | NEON | 64-bit Arm | always, but for targets without floating point |
 //!
 //! The contract: an output is one sum in the order of the inputs, whatever the number of rows and columns that are
@@ -32,6 +33,9 @@ pub enum Kernel {
     /// x86-64 with AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2(Detected),
+    /// x86-64 with AVX-512 (F, BW, DQ, VL) and what [`Self::Avx2`] needs.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Detected),
     /// 64-bit Arm with NEON.
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     Neon,
@@ -40,7 +44,6 @@ pub enum Kernel {
 /// Proof that the processor has what a kernel needs: only `best` and `all` of [`Kernel`] and
 /// [`IntegerKernel`](crate::IntegerKernel) make one.
 #[cfg(target_arch = "x86_64")]
-#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detected(pub(crate) ());
 
@@ -48,20 +51,19 @@ impl Kernel {
     /// The fastest that this processor has; without the feature `std`, that it was compiled for.
     #[must_use]
     pub fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if has_avx2() {
-            return Self::Avx2(Detected(()));
-        }
-        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-        return Self::Neon;
-        #[allow(unreachable_code)] // behind a kernel that is always there
-        Self::Portable
+        Self::all().last().unwrap_or_default()
     }
 
-    /// Every kernel that this processor has, the portable one first.
+    /// Every kernel that this processor has, the portable one first, the fastest last.
     pub fn all() -> impl Iterator<Item = Self> {
-        let best = Self::best();
-        core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best))
+        let all = core::iter::once(Self::Portable);
+        #[cfg(target_arch = "x86_64")]
+        let all = all.chain(has_avx2().then_some(Self::Avx2(Detected(()))));
+        #[cfg(target_arch = "x86_64")]
+        let all = all.chain(has_avx512().then_some(Self::Avx512(Detected(()))));
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        let all = all.chain([Self::Neon]);
+        all
     }
 
     /// What it is called in reports.
@@ -71,6 +73,8 @@ impl Kernel {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => "avx512",
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => "neon",
         }
@@ -81,7 +85,9 @@ impl Kernel {
         match self {
             Self::Portable => portable::product(x, w, start, finish, out),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::product(x, w, start, finish, out),
+            Self::Avx2(_) => x86_64::avx2::product(x, w, start, finish, out),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => x86_64::avx512::product(x, w, start, finish, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::product(x, w, start, finish, out),
         }
@@ -92,7 +98,7 @@ impl Kernel {
         match self {
             Self::Portable => portable::dots(x, w, out),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::dots(x, w, out),
+            Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dots(x, w, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dots(x, w, out),
         }
@@ -112,7 +118,9 @@ impl Kernel {
         match self {
             Self::Portable => portable::combine(own, panel),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => return x86_64::own_product(x, own, panel, start, finish, out),
+            Self::Avx2(_) => return x86_64::avx2::own_product(x, own, panel, start, finish, out),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => return x86_64::avx512::own_product(x, own, panel, start, finish, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::combine(own, panel),
         }
@@ -124,7 +132,7 @@ impl Kernel {
     pub(crate) fn widen(self, row: &[u8], out: &mut [f32]) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::widen(row, out),
+            Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::widen(row, out),
             _ => portable::widen(row, out),
         }
     }
@@ -134,23 +142,37 @@ impl Kernel {
         match self {
             Self::Portable => portable::dice(row, a, b, alpha),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::dice(row, a, b, alpha),
+            Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dice(row, a, b, alpha),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dice(row, a, b, alpha),
         }
     }
 }
 
-#[cfg(all(target_arch = "x86_64", feature = "std"))]
-pub(crate) fn has_avx2() -> bool {
-    std::arch::is_x86_feature_detected!("avx2")
-        && std::arch::is_x86_feature_detected!("fma")
-        && std::arch::is_x86_feature_detected!("f16c")
+/// Whether the processor has every one of some features: at run time with `std`, else whether it was compiled for them.
+#[cfg(target_arch = "x86_64")]
+macro_rules! has_features {
+    ($($feature:tt),+) => {{
+        #[cfg(feature = "std")]
+        { true $(&& std::arch::is_x86_feature_detected!($feature))+ }
+        #[cfg(not(feature = "std"))]
+        { cfg!(all($(target_feature = $feature),+)) }
+    }};
 }
 
-#[cfg(all(target_arch = "x86_64", not(feature = "std")))]
-pub(crate) const fn has_avx2() -> bool {
-    cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "f16c"))
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx2() -> bool {
+    has_features!("avx2", "fma", "f16c")
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512() -> bool {
+    has_avx2() && has_features!("avx512f", "avx512bw", "avx512dq", "avx512vl")
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_vnni() -> bool {
+    has_avx512() && has_features!("avx512vnni")
 }
 
 /// What the sums of a product start from.
@@ -254,6 +276,18 @@ pub(crate) fn as_weights(numbers: &[f32]) -> F32s<'_> {
     const { assert!(cfg!(target_endian = "little"), "weights are little-endian, in flash and in memory") };
     // SAFETY: the same memory, every byte of it initialised, for the same lifetime; any address suits a byte.
     F32s(unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) })
+}
+
+/// Whether [`prefetch`] does anything.
+pub(crate) const PREFETCHES: bool = cfg!(target_arch = "x86_64");
+
+/// Asks memory for bytes that are read soon, where the processor can be asked.
+#[inline]
+pub(crate) fn prefetch(bytes: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    x86_64::prefetch(bytes);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = bytes;
 }
 
 /// `out += a x`.

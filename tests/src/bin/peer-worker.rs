@@ -7,8 +7,8 @@
 //! | `{"op":"quit"}` | none |
 //!
 //! `DIR` holds `config.json` and `weights.safetensors` of one model, `FILE` ten requests with f64 reference scores. A call
-//! is one request: set the user, score the slate. Argument: the blob's form, `f32` (the default), `int8` rows, or
-//! `integer`, the integer path with int8 rows.
+//! is one request: set the user, score the slate. Arguments: the blob's form, `f32` (the default), `int8` rows, or
+//! `integer`, the integer path with int8 rows; and a kernel's name, else the best one.
 
 use din_core::{Behaviours, IntegerKernel, IntegerRanker, Kernel, Model, Ranker, User, Value};
 use din_export::blob::{self, AlignedBytes, Embedding, ExportOptions, NumericPath};
@@ -76,13 +76,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("integer") => (NumericPath::Integer, Embedding::Int8),
         Some(other) => return Err(format!("`{other}` is none of f32, int8, integer").into()),
     };
+    let kernel = std::env::args().nth(2);
     let options = ExportOptions { path, embedding: embedding.into(), ..ExportOptions::default() };
     let mut loaded = None;
     for line in stdin().lock().lines() {
         let message: Json = serde_json::from_str(&line?)?;
         let answer = match (message["op"].as_str(), &mut loaded) {
             (Some("quit"), _) => return Ok(()),
-            (Some("load"), slot) => load(&message, &options).map(|(new, answer)| {
+            (Some("load"), slot) => load(&message, &options, kernel.as_deref()).map(|(new, answer)| {
                 *slot = Some(new);
                 answer
             }),
@@ -96,7 +97,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn load(message: &Json, options: &ExportOptions) -> Result<(Loaded, Json), Box<dyn Error>> {
+fn load(
+    message: &Json,
+    options: &ExportOptions,
+    kernel: Option<&str>,
+) -> Result<(Loaded, Json), Box<dyn Error>> {
+    let wanted = |name: &str| kernel.is_none_or(|kernel| kernel == name);
+    let unknown = || format!("this processor has no kernel `{}`", kernel.unwrap_or_default());
     let path = |key: &str| message[key].as_str().map(PathBuf::from).ok_or_else(|| format!("no `{key}`"));
     let requests = requests(&path("requests")?)?;
     let base = resident("VmRSS");
@@ -109,11 +116,16 @@ fn load(message: &Json, options: &ExportOptions) -> Result<(Loaded, Json), Box<d
     let model: &'static Model<'static> = Box::leak(Box::new(Model::from_bytes(Box::leak(Box::new(blob)))?));
     let count = requests[0].reference.len();
     let (scorer, kernel) = if model.header().is_integer() {
-        let ranker = IntegerRanker::new(model, Vec::leak(vec![0; model.scratch_len()]))?;
-        (Scorer::Integer(ranker, vec![0; count]), IntegerKernel::best().name())
+        let mut ranker = IntegerRanker::new(model, Vec::leak(vec![0; model.scratch_len()]))?;
+        let kernel =
+            IntegerKernel::all().filter(|kernel| wanted(kernel.name())).last().ok_or_else(unknown)?;
+        ranker.use_kernel(kernel);
+        (Scorer::Integer(ranker, vec![0; count]), kernel.name())
     } else {
-        let ranker = Ranker::new(model, Vec::leak(vec![0.0; model.scratch_len()]))?;
-        (Scorer::F32(ranker, vec![0.0; count]), Kernel::best().name())
+        let mut ranker = Ranker::new(model, Vec::leak(vec![0.0; model.scratch_len()]))?;
+        let kernel = Kernel::all().filter(|kernel| wanted(kernel.name())).last().ok_or_else(unknown)?;
+        ranker.use_kernel(kernel);
+        (Scorer::F32(ranker, vec![0.0; count]), kernel.name())
     };
     let load_s = start.elapsed().as_secs_f64();
     let mut loaded = Loaded { scorer, requests };

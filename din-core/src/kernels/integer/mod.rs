@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | portable | everywhere | where nothing below is |
 //! | AVX2 | x86-64 | at run time with the feature `std`, else if compiled for it |
+//! | AVX-512 (F, BW, DQ, VL) with VNNI | x86-64 | likewise, before AVX2 |
 //! | NEON | 64-bit Arm | always, but for targets without floating point |
 //! | DSP | Cortex-M4, M7; M33 and others of Armv8-M with the extension | if compiled for it: see `build.rs` |
 //!
@@ -23,7 +24,7 @@ mod x86_64;
 use crate::bytes::u16_at;
 use crate::fixed::{rshift, sat16};
 #[cfg(target_arch = "x86_64")]
-use crate::kernels::{Detected, has_avx2};
+use crate::kernels::{Detected, has_avx2, has_vnni};
 
 /// An implementation of the dense products and activations of the integer path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub enum IntegerKernel {
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(Detected),
+    /// x86-64 with AVX-512 (F, BW, DQ, VL, VNNI).
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Detected),
     /// 64-bit Arm with NEON.
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     Neon,
@@ -47,24 +51,20 @@ impl IntegerKernel {
     /// The fastest that this processor has; without the feature `std`, that it was compiled for.
     #[must_use]
     pub fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if has_avx2() {
-            return Self::Avx2(Detected(()));
-        }
-        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-        return Self::Neon;
-        #[cfg(din_dsp)]
-        return Self::Dsp;
-        #[allow(unreachable_code)] // behind a kernel that is always there
-        Self::Portable
+        Self::all().last().unwrap_or_default()
     }
 
-    /// Every kernel that this processor has, the portable one first.
+    /// Every kernel that this processor has, the portable one first, the fastest last.
     pub fn all() -> impl Iterator<Item = Self> {
-        let best = Self::best();
-        let all = core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best));
-        #[cfg(all(test, not(din_dsp)))] // emulated
+        let all = core::iter::once(Self::Portable);
+        #[cfg(any(test, din_dsp))] // emulated in tests of other machines
         let all = all.chain([Self::Dsp]);
+        #[cfg(target_arch = "x86_64")]
+        let all = all.chain(has_avx2().then_some(Self::Avx2(Detected(()))));
+        #[cfg(target_arch = "x86_64")]
+        let all = all.chain(has_vnni().then_some(Self::Avx512(Detected(()))));
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        let all = all.chain([Self::Neon]);
         all
     }
 
@@ -75,6 +75,8 @@ impl IntegerKernel {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => "avx512",
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => "neon",
             #[cfg(any(test, din_dsp))]
@@ -88,7 +90,9 @@ impl IntegerKernel {
         match self {
             Self::Portable => portable::product(product, x, out, stride),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::product(product, x, out, stride),
+            Self::Avx2(_) => x86_64::avx2::product(product, x, out, stride),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => x86_64::avx512::product(product, x, out, stride),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::product(product, x, out, stride),
             #[cfg(any(test, din_dsp))]
@@ -101,7 +105,9 @@ impl IntegerKernel {
         match self {
             Self::Portable => portable::add(part, x, t),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::add(part, x, t),
+            Self::Avx2(_) => x86_64::avx2::add(part, x, t),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => x86_64::avx512::add(part, x, t),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::add(part, x, t),
             #[cfg(any(test, din_dsp))]
@@ -114,7 +120,7 @@ impl IntegerKernel {
         match self {
             Self::Portable => portable::dots(part, x, sums),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::dots(part, x, sums),
+            Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dots(part, x, sums),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dots(part, x, sums),
             #[cfg(any(test, din_dsp))]
@@ -135,7 +141,9 @@ impl IntegerKernel {
         match self {
             Self::Portable => portable::combine(part, queries, start, columns, panels),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::combine(part, queries, start, columns, panels),
+            Self::Avx2(_) => x86_64::avx2::combine(part, queries, start, columns, panels),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => x86_64::avx512::combine(part, queries, start, columns, panels),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::combine(part, queries, start, columns, panels),
             #[cfg(any(test, din_dsp))]
@@ -148,7 +156,9 @@ impl IntegerKernel {
         match self {
             Self::Portable => portable::weighted_sum(weights, keys, sums),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::weighted_sum(weights, keys, sums),
+            Self::Avx2(_) => x86_64::avx2::weighted_sum(weights, keys, sums),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => x86_64::avx512::weighted_sum(weights, keys, sums),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::weighted_sum(weights, keys, sums),
             #[cfg(any(test, din_dsp))]
@@ -161,11 +171,29 @@ impl IntegerKernel {
         match self {
             Self::Portable => portable::scale(scale, row, out),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::scale(scale, row, out),
+            Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::scale(scale, row, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::scale(scale, row, out),
             #[cfg(any(test, din_dsp))]
             Self::Dsp => portable::scale(scale, row, out), // one product a number, no pairs
+        }
+    }
+
+    /// A row of finite f32 numbers as inputs, rounded half up to a multiple of `2^-fraction`: `[D] -> [D]`.
+    pub(crate) fn round_floats(self, row: &[u8], fraction: i8, limit: u16, out: &mut [i16]) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::round_floats(row, fraction, limit, out),
+            _ => portable::round_floats(row, fraction, limit, out),
+        }
+    }
+
+    /// [`round_floats`](Self::round_floats) of finite halves.
+    pub(crate) fn round_halves(self, row: &[u8], fraction: i8, limit: u16, out: &mut [i16]) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::round_halves(row, fraction, limit, out),
+            _ => portable::round_halves(row, fraction, limit, out),
         }
     }
 
@@ -174,7 +202,7 @@ impl IntegerKernel {
         match self {
             Self::Portable => portable::dice(parameters, outputs, rows),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::dice(parameters, outputs, rows),
+            Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dice(parameters, outputs, rows),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dice(parameters, outputs, rows),
             #[cfg(any(test, din_dsp))]

@@ -2,7 +2,7 @@
 
 use super::{Finish, Parameters, Part, Product, Scale, Weights};
 use crate::bytes::{array_of, range, u16_at, u32_at};
-use crate::fixed::{rshift, sat16, sigmoid};
+use crate::fixed::{clamped_of_f32_bits, clamped_of_half, rshift, sat16, sigmoid};
 
 /// Place of inputs d, d+1, d+2, d+3 in the four bytes of a quad.
 const PLACES: [usize; 4] = [0, 2, 1, 3];
@@ -191,6 +191,22 @@ pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
 pub(super) fn scale(scale: &Scale, row: &[u8], out: &mut [i16]) {
     for (out, q) in out.iter_mut().zip(row) {
         *out = scale.of(q.cast_signed());
+    }
+}
+
+/// See [`IntegerKernel::round_floats`](super::IntegerKernel::round_floats).
+#[inline(always)]
+pub(super) fn round_floats(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]) {
+    for (out, bits) in out.iter_mut().zip(row.as_chunks::<4>().0) {
+        *out = clamped_of_f32_bits(u32::from_le_bytes(*bits), fraction, limit);
+    }
+}
+
+/// See [`IntegerKernel::round_halves`](super::IntegerKernel::round_halves).
+#[inline(always)]
+pub(super) fn round_halves(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]) {
+    for (out, half) in out.iter_mut().zip(row.as_chunks::<2>().0) {
+        *out = clamped_of_half(u16::from_le_bytes(*half), fraction, limit);
     }
 }
 

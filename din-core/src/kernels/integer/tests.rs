@@ -31,9 +31,21 @@ fn total_of(part: &Part<'_>, weight: impl Fn(usize) -> i64, x: &[i16], o: usize,
     i32::try_from(t).unwrap()
 }
 
-const SHAPES: [(usize, usize); 9] =
-    [(1, 1), (2, 3), (4, 8), (5, 9), (7, 17), (18, 1), (33, 24), (40, 36), (128, 40)];
-const ROWS: [usize; 6] = [1, 2, 5, 6, 7, 50];
+const SHAPES: [(usize, usize); 12] = [
+    (1, 1),
+    (2, 3),
+    (4, 8),
+    (5, 9),
+    (7, 17),
+    (18, 1),
+    (33, 24),
+    (40, 36),
+    (128, 40),
+    (6, 33),
+    (3, 64),
+    (9, 80),
+];
+const ROWS: [usize; 8] = [1, 2, 5, 6, 7, 16, 23, 50];
 
 #[test]
 fn every_kernel_multiplies_by_quads_as_defined() {
@@ -283,6 +295,29 @@ fn slices_that_are_too_short_are_read_no_further_than_they_go() {
                 t
             };
             assert_eq!(added(kernel), added(IntegerKernel::Portable), "{kernel:?} {which}");
+        }
+    }
+}
+
+#[test]
+fn every_kernel_rounds_floats_and_halves_alike() {
+    for len in [1, 7, 8, 33, 64] {
+        let floats = (0..len as i32).flat_map(|i| ((i - 9) as f32 * 0.37).powi(3).to_le_bytes());
+        let floats: Vec<u8> = floats.collect();
+        let halves: Vec<u8> =
+            (0..len as u32).flat_map(|i| ((i * 977) as u16 & 0xfbff).to_le_bytes()).collect();
+        for (fraction, limit) in [(12, 32_767), (4, 4095), (-3, 100), (30, 32_767)] {
+            let run = |kernel: IntegerKernel| {
+                let (mut a, mut b) = (vec![7; len], vec![7; len]);
+                kernel.round_floats(&floats, fraction, limit, &mut a);
+                kernel.round_halves(&halves, fraction, limit, &mut b);
+                (a, b)
+            };
+            let expected = run(IntegerKernel::Portable);
+            assert!(expected.0.iter().chain(&expected.1).all(|x| x.unsigned_abs() <= limit));
+            for kernel in IntegerKernel::all() {
+                assert_eq!(run(kernel), expected, "{kernel:?} {len} {fraction} {limit}");
+            }
         }
     }
 }

@@ -64,6 +64,7 @@ impl Vector for __m256i {
     /// With two vectors of columns twelve sums, which with the weights fill the registers.
     const HEIGHTS: [usize; 2] = [6, 6];
     type Mask = __m256i;
+    type Narrow = __m256i;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

@@ -63,6 +63,7 @@ impl Vector for __m512i {
     const LANES: usize = LANES;
     const HEIGHTS: [usize; 2] = [16, 12];
     type Mask = __mmask16;
+    type Narrow = __m256i;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

@@ -27,6 +27,8 @@ trait Vector: Copy {
     const HEIGHTS: [usize; 2];
     /// The first lanes.
     type Mask: Copy;
+    /// What a few columns are computed with.
+    type Narrow: Vector;
 
     unsafe fn zero() -> Self;
     /// The same number in every lane.

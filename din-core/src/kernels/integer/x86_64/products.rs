@@ -13,32 +13,62 @@ const MOST: usize = 2 * MOST_LANES;
 /// The processor has the vector's instructions.
 #[inline(always)]
 pub(super) unsafe fn product<T: Vector>(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
-    let Product { weights, inputs, columns, shift, multipliers, start, finish } = *product;
+    let Product { columns, start, finish, .. } = *product;
     let Some(rows) = product.rows(x, out, stride) else {
         return portable::product(product, x, out, stride);
     };
-    let quads = matches!(weights, Weights::Quads(_));
-    for first in (0..columns).step_by(2 * T::LANES) {
-        let width = (columns - first).min(2 * T::LANES);
+    let mut first = 0;
+    while first < columns {
+        let left = columns - first;
+        // What fits half a vector takes half the time in vectors half as wide.
+        let width = if left <= T::Narrow::LANES { left } else { left.min(2 * T::LANES) };
         // SAFETY: as of the caller; `Product::rows` checked every address.
         unsafe {
-            let strip = Strip::<T> {
-                weights: weights.as_ptr().cast::<i32>().add(first),
-                stride: columns,
-                inputs,
-                tail: (width - 1) % T::LANES + 1,
-                mask: T::mask((width - 1) % T::LANES + 1),
-                multipliers: widened(&multipliers[first * 2..(first + width) * 2]),
-                shift,
+            let to = Outputs {
+                start: taken(&start[first..first + width]),
+                finish,
+                out: out.as_mut_ptr().add(first),
+                stride,
+                width,
             };
-            let start = taken(&start[first..first + width]);
-            let to = Outputs { start, finish, out: out.as_mut_ptr().add(first), stride, width };
-            match (quads, width > T::LANES) {
-                (true, true) => strip.rows::<2, true>(x.as_ptr(), rows, &to),
-                (true, false) => strip.rows::<1, true>(x.as_ptr(), rows, &to),
-                (false, true) => strip.rows::<2, false>(x.as_ptr(), rows, &to),
-                (false, false) => strip.rows::<1, false>(x.as_ptr(), rows, &to),
+            if width <= T::Narrow::LANES {
+                product_strip::<T::Narrow>(product, first, x, rows, &to);
+            } else {
+                product_strip::<T>(product, first, x, rows, &to);
             }
+        }
+        first += width;
+    }
+}
+
+/// One strip of columns, for all rows.
+#[inline(always)]
+unsafe fn product_strip<T: Vector>(
+    product: &Product<'_>,
+    first: usize,
+    x: &[i16],
+    rows: usize,
+    to: &Outputs,
+) {
+    let Product { weights, inputs, columns, shift, multipliers, .. } = *product;
+    let (width, tail) = (to.width, (to.width - 1) % T::LANES + 1);
+    // SAFETY: as of the caller.
+    unsafe {
+        let strip = Strip::<T> {
+            weights: weights.as_ptr().cast::<i32>().add(first),
+            stride: columns,
+            inputs,
+            tail,
+            mask: T::mask(tail),
+            multipliers: widened(&multipliers[first * 2..(first + width) * 2]),
+            shift,
+        };
+        let (x, quads) = (x.as_ptr(), matches!(weights, Weights::Quads(_)));
+        match (quads, width > T::LANES) {
+            (true, true) => strip.rows::<2, true>(x, rows, to),
+            (true, false) => strip.rows::<1, true>(x, rows, to),
+            (false, true) => strip.rows::<2, false>(x, rows, to),
+            (false, false) => strip.rows::<1, false>(x, rows, to),
         }
     }
 }

@@ -31,6 +31,7 @@ pub(in super::super) fn own_product(
 impl Vector for __m256 {
     const LANES: usize = LANES;
     type Mask = __m256i;
+    type Narrow = __m256;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

@@ -30,6 +30,7 @@ pub(in super::super) fn own_product(
 impl Vector for __m512 {
     const LANES: usize = LANES;
     type Mask = __mmask16;
+    type Narrow = __m256;
 
     #[inline(always)]
     unsafe fn zero() -> Self {

@@ -32,6 +32,8 @@ trait Vector: Copy {
     const LANES: usize;
     /// The last of a number of columns.
     type Mask: Copy;
+    /// What a few columns are computed with.
+    type Narrow: Vector;
 
     unsafe fn zero() -> Self;
     /// The same number in every lane.

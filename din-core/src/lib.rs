@@ -53,6 +53,8 @@
 //! | `inputs`, `pooling` | values to model inputs; activation unit and attention pooling |
 //! | `ranker` | [`Ranker`] |
 //! | `integer_ranker` | [`IntegerRanker`] |
+//! | `ranker_pool` | with the feature `std`: several slates over threads |
+//! | `curve_errors` | for tests alone: the table of largest errors below |
 //!
 //! # Promises
 //!
@@ -62,7 +64,7 @@
 //!   differs in the last bits.
 //! - Time and memory of a score are bounded by the model's capacity; no recursion, no allocation, no large locals.
 #![no_std]
-#![deny(unsafe_code)] // allowed in the kernels alone, with the reason there
+#![deny(unsafe_code)] // allowed in the kernels and the checksum alone, with the reason there
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
@@ -71,6 +73,8 @@ extern crate std;
 
 mod bytes;
 mod checksum;
+#[cfg(test)]
+mod curve_errors;
 mod error;
 pub mod fixed;
 mod hash;
@@ -87,6 +91,8 @@ mod model;
 mod normaliser;
 mod pooling;
 mod ranker;
+#[cfg(feature = "std")]
+mod ranker_pool;
 mod records;
 mod scratch;
 mod sizes;
@@ -107,6 +113,8 @@ pub use layer::Layer;
 pub use model::{Field, Group, Model, Sequence};
 pub use normaliser::{Normaliser, Transform};
 pub use ranker::{Ranked, Ranker, User};
+#[cfg(feature = "std")]
+pub use ranker_pool::{RankerPool, Slate};
 pub use sizes::Blocking;
 pub use table::Table;
 pub use value::Value;

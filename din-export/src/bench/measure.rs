@@ -64,7 +64,7 @@ pub struct Plan {
 /// How often a combination has its turn: a disturbance hits all alike.
 const ROUNDS: u32 = 9;
 
-/// Of one sample, so that neither the clock nor the start of threads counts.
+/// CPU time of one thread's part of a sample, so that neither the clock nor the start of threads counts.
 const SHORTEST_SAMPLE: Duration = Duration::from_millis(4);
 
 /// Times every combination of a plan; `on_progress` is told how many of how many turns are done.
@@ -166,7 +166,7 @@ impl<'m, 'w> Timing<'m, 'w> {
             next: 0,
             samples: Vec::new(),
         };
-        // Twice as many requests until a sample is long enough; what is seen on the way is no sample.
+        // Twice as many requests until a sample is long enough, by the clock that other programs do not move.
         while timing.sample()? < SHORTEST_SAMPLE {
             timing.batch *= 2;
         }
@@ -183,7 +183,7 @@ impl<'m, 'w> Timing<'m, 'w> {
         Ok(())
     }
 
-    /// Scores a batch, and tells how long it took.
+    /// Scores a batch, and tells how much CPU time each thread took.
     fn sample(&mut self) -> Result<Duration, ScoreError> {
         let indices = (self.next..self.next + self.batch).map(|index| index % self.requests.len());
         let batch: Vec<&Prepared<'_>> = indices.map(|index| &self.requests[index]).collect();
@@ -199,7 +199,7 @@ impl<'m, 'w> Timing<'m, 'w> {
         let candidates: usize = scores.iter().map(Vec::len).sum();
         let each = |time: Duration| time.as_secs_f64() * 1e6 / candidates as f64;
         self.samples.push(Sample { wall: each(wall), cpu: each(cpu) });
-        Ok(wall)
+        Ok(cpu.div_f64(self.threads.get() as f64))
     }
 
     fn row(&self, model: &Model<'_>, peak: Peak) -> Row {
@@ -227,7 +227,7 @@ impl<'m, 'w> Timing<'m, 'w> {
             wall_median,
             cpu_min,
             cpu_median,
-            candidates_per_second: 1e6 / wall_median,
+            candidates_per_second: 1e6 / wall_min,
             peak_share: 2e-3 * macs / cpu_min / peak.gflops,
             samples: self.samples.len(),
         }

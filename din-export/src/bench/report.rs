@@ -39,7 +39,7 @@ pub struct Row {
     pub cpu_min: f64,
     /// The median sample.
     pub cpu_median: f64,
-    /// By the median of the wall.
+    /// By the fastest sample on the wall.
     pub candidates_per_second: f64,
     /// Of one core's f32 peak, by the fastest CPU time: `2 macs / (cpu_min peak)`.
     pub peak_share: f64,
@@ -87,7 +87,7 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "\nus: microseconds a candidate by the clock, setting the user included; CPU: microseconds of all threads together; \
-             per second: candidates, by the median; of peak: multiply-accumulates (MAC) against one core's peak, curves not \
+             per second: candidates, by the fastest; of peak: multiply-accumulates (MAC) against one core's peak, curves not \
              counted, by the fastest CPU time"
         )
     }

@@ -43,9 +43,10 @@ fn slates_over_threads_have_the_scores_of_one_ranker() {
             .map(|histories| histories.iter().map(|values| Behaviours::new(values)).collect())
             .collect();
         let candidates: Vec<Vec<Value>> = requests.iter().map(|request| request.slate.concat()).collect();
-        for (threads, kernel) in [1, 2, 3, 2 * REQUESTS].into_iter().zip(Kernel::all().cycle()) {
+        let kernels: Vec<Kernel> = Kernel::all().collect();
+        for (threads, kernel) in [1, 2, 3, 2 * REQUESTS].into_iter().zip(kernels.iter().cycle()) {
             let mut pool = RankerPool::new(&model, NonZeroUsize::new(threads).unwrap());
-            pool.use_kernels(kernel, IntegerKernel::Portable);
+            pool.use_kernels(*kernel, IntegerKernel::Portable);
             // Scratch memory is used again.
             for _ in 0..2 {
                 let mut scores: Vec<Vec<f32>> =
@@ -69,7 +70,7 @@ fn slates_over_threads_have_the_scores_of_one_ranker() {
                 }
                 for (index, (request, scores)) in requests.iter().zip(&scores).enumerate() {
                     if index != MISFIT {
-                        assert_eq!(scores, &alone(&model, request, kernel), "{seed} {path:?} {threads}");
+                        assert_eq!(scores, &alone(&model, request, *kernel), "{seed} {path:?} {threads}");
                     }
                 }
             }

@@ -128,9 +128,9 @@ impl<'a> Model<'a> {
         let mut model = Self { bytes, header, manifest, sizes, integer_sizes };
         validate::contents(&model)?;
         if header.is_integer() {
-            model.integer_sizes = integer::sizes::Sizes::of(&model, Blocking::NATIVE);
+            model.integer_sizes = integer::sizes::Sizes::of(&model, Blocking::NATIVE, usize::MAX);
         } else {
-            model.sizes = Sizes::of(&model, Blocking::NATIVE);
+            model.sizes = Sizes::of(&model, Blocking::NATIVE, usize::MAX);
         }
         Ok(model)
     }
@@ -177,9 +177,9 @@ impl<'a> Model<'a> {
     #[must_use]
     pub fn scratch_len_for(&self, blocking: Blocking) -> usize {
         if self.header.is_integer() {
-            integer::sizes::Sizes::of(self, blocking).scratch
+            integer::sizes::Sizes::of(self, blocking, usize::MAX).scratch
         } else {
-            Sizes::of(self, blocking).scratch
+            Sizes::of(self, blocking, usize::MAX).scratch
         }
     }
 
@@ -187,6 +187,16 @@ impl<'a> Model<'a> {
     #[must_use]
     pub const fn candidate_macs(&self) -> u64 {
         if self.header.is_integer() { self.integer_sizes.candidate_macs } else { self.sizes.candidate_macs }
+    }
+
+    /// The same against histories of at most so many behaviours.
+    #[must_use]
+    pub fn candidate_macs_for(&self, history: usize) -> u64 {
+        if self.header.is_integer() {
+            integer::sizes::Sizes::of(self, Blocking::NATIVE, history).candidate_macs
+        } else {
+            Sizes::of(self, Blocking::NATIVE, history).candidate_macs
+        }
     }
 
     pub(crate) const fn integer_sizes(&self) -> &integer::sizes::Sizes {

@@ -90,12 +90,12 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// Of a model that was checked.
-    pub fn of(model: &Model<'_>, blocking: Blocking) -> Self {
+    /// Of a model that was checked; `history`: the most behaviours to count multiply-accumulates for.
+    pub fn of(model: &Model<'_>, blocking: Blocking, history: usize) -> Self {
         let mut sizes = Self::default();
         for sequence in model.sequences() {
             let unit = model.layer_range(sequence.first_layer, sequence.layers);
-            sizes.add_sequence(&sequence, unit, blocking);
+            sizes.add_sequence(&sequence, unit, blocking, history);
         }
         sizes.add_head(model, blocking);
         sizes
@@ -106,6 +106,7 @@ impl Sizes {
         sequence: &Sequence<'_>,
         unit: impl Iterator<Item = Layer<'a>>,
         blocking: Blocking,
+        history: usize,
     ) {
         let (mut widest, mut first, mut macs) = (0, 0, 0_u64);
         for (index, layer) in unit.enumerate() {
@@ -121,7 +122,7 @@ impl Sizes {
             // The query's part of the first layer, its own matrix, and each pair.
             let query = 2 * sequence.paired_width as u64 * first as u64;
             let behaviour = macs.saturating_add(sequence.key_width as u64);
-            let pairs = (sequence.capacity as u64).saturating_mul(behaviour);
+            let pairs = (sequence.capacity.min(history) as u64).saturating_mul(behaviour);
             self.candidate_macs = self.candidate_macs.saturating_add(pairs).saturating_add(query);
             let together = blocking.candidates_of_a_pass();
             let rows = sequence.capacity.min(blocking.behaviours).saturating_mul(together);

@@ -93,6 +93,24 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The raw id (or text hash) whose row this is; `None` for the row of unknown ids, and for one that the table does not
+    /// have.
+    #[must_use]
+    pub fn id(&self, row: u32) -> Option<u64> {
+        if row >= self.rows {
+            return None;
+        }
+        match self.vocabulary {
+            VocabularyKind::Dense => {
+                let index = row.checked_sub(self.first_row.into())?;
+                self.first_id.checked_add(index.into())
+            }
+            VocabularyKind::Keys | VocabularyKind::HashedText => {
+                Some(u64_at(self.keys, (row.checked_sub(1)? as usize).wrapping_mul(8)))
+            }
+        }
+    }
+
     /// `keys[i]` has row `i + 1`.
     fn search(&self, id: u64) -> u32 {
         let (mut low, mut high) = (0_usize, self.keys.len() / 8);
@@ -205,6 +223,9 @@ mod tests {
     fn dense_ids_outside_the_range_are_row_0() {
         let table = Table { rows: 5, first_id: 10, first_row: 1, ..Table::default() };
         assert_eq!([9, 10, 13, 14, u64::MAX].map(|id| table.row(id)), [0, 1, 4, 0, 0]);
+        assert_eq!([0, 1, 4, 5].map(|row| table.id(row)), [None, Some(10), Some(13), None]);
+        let table = Table { first_row: 0, ..table };
+        assert_eq!([0, 4].map(|row| table.id(row)), [Some(10), Some(14)]);
     }
 
     #[test]
@@ -218,6 +239,10 @@ mod tests {
                 let expected = if index < len { index as u32 + 1 } else { 0 };
                 assert_eq!(table.row(key), expected, "key {key} of {len}");
             }
+            let table = Table { rows: len as u32 + 1, ..table };
+            assert_eq!(table.id(0), None);
+            assert!((0..len).all(|index| table.id(index as u32 + 1) == Some(keys[index])));
+            assert_eq!(table.id(len as u32 + 1), None);
             assert_eq!([1, 4, 1 << 39].map(|id| table.row(id)), [0; 3]);
         }
     }

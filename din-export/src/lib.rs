@@ -29,11 +29,12 @@
 //! | [`network`] | forward and backward |
 //! | [`training`] | epochs, optimisers, regularisation |
 //! | [`scoring`] | a request scored along the path of its blob |
-//! | [`evaluation`], [`rank`], [`inspect`] | a blob measured, asked, described: all through din-core |
+//! | [`evaluation`], [`rank`], [`inspect`], [`bench`](mod@bench) | a blob measured, asked, described, timed: all through din-core |
 //! | [`tradeoff`] | numeric paths and row forms against a budget |
 //! | [`demo`] | four models compared on the data that ship |
 #![deny(unsafe_code)]
 
+pub mod bench;
 pub mod blob;
 pub mod config;
 pub mod data;

@@ -156,3 +156,36 @@ fn a_budget_chooses_what_fits_and_refuses_what_loses_too_much() {
     let output = run(path, &["export", "model", "--embedding", "itme=int8"]);
     refused(output, "table `itme`, which the model does not have; it has item");
 }
+
+#[test]
+fn a_blob_is_timed_by_kernel_threads_and_size() {
+    let folder = folder(JOB, SAMPLES);
+    let path = folder.path();
+    assert!(run(path, &["train", "job.toml", "-o", "model"]).status.success());
+    let bench = ["bench", "model/model.din", "--time", "0"];
+    let output = run(path, &[&bench[..], &["--json", "--slates", "1,7", "--threads", "1,2"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows: Vec<(u64, f64)> = report["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["threads"].as_u64().unwrap(), row["slate"].as_f64().unwrap()))
+        .collect();
+    assert_eq!(rows, [(1, 1.0), (1, 7.0), (2, 1.0), (2, 7.0)], "{report}");
+
+    let request = r#"{"context": {"hour": 3}, "candidates": [{"item": 5}, {"item": 6}, {"item": 99}]}"#;
+    std::fs::write(path.join("requests.jsonl"), format!("{request}\n{request}\n")).unwrap();
+    let own = ["--requests", "requests.jsonl", "--kernel", "portable", "--threads", "1"];
+    let output = run(path, &[&bench[..], &own].concat());
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("portable")).count(), 1, "{text}");
+
+    let unknown = run(path, &[&bench[..], &["--kernel", "portabel"]].concat());
+    assert_eq!(unknown.status.code(), Some(1));
+    let errors = String::from_utf8(unknown.stderr).unwrap();
+    assert!(errors.contains("`portabel`") && errors.contains("there are portable"), "{errors}");
+    let several = run(path, &["--threads", "1,2", "inspect", "model/model.din"]);
+    assert_eq!(several.status.code(), Some(2), "{several:?}");
+}

@@ -38,8 +38,8 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// Of a model that was checked.
-    pub fn of<'a>(model: &'a Model<'a>, blocking: Blocking) -> Self {
+    /// Of a model that was checked; `history`: the most behaviours to count multiply-accumulates for.
+    pub fn of<'a>(model: &'a Model<'a>, blocking: Blocking, history: usize) -> Self {
         let (start, count) = model.field_range(Group::Candidate);
         let width = |first, count| {
             model
@@ -62,15 +62,16 @@ impl Sizes {
             kept = kept.saturating_add(kept_len(&sequence, blocking));
             let behaviours = sequence.capacity.min(blocking.largest_block());
             let rows = behaviours.saturating_mul(blocking.candidates_of_a_pass());
+            let length = sequence.capacity.min(history);
             for (index, layer) in layers(model, sequence.first_layer, sequence.layers).enumerate() {
                 sizes.add_layer(&layer, rows);
                 sizes.results = sizes.results.max(rows);
                 let inputs = if index == 0 { sequence.key_width } else { layer.part(0).inputs };
-                sizes.add_macs(sequence.capacity, inputs, layer.outputs);
+                sizes.add_macs(length, inputs, layer.outputs);
                 if index == 0 {
                     // The query's part and its own matrix, and the weighted sum of the keys.
                     sizes.add_macs(2, sequence.paired_width, layer.outputs);
-                    sizes.add_macs(sequence.capacity, sequence.key_width, 1);
+                    sizes.add_macs(length, sequence.key_width, 1);
                     sizes.query_part = sizes.query_part.max(layer.outputs);
                     let columns = layer.outputs.min(blocking.widest_panel());
                     let inputs = sequence.key_width.next_multiple_of(2);

@@ -13,6 +13,9 @@ use crate::manifest::{
 use crate::model::{Group, Model, Sequence};
 use crate::table::Table;
 
+/// Bytes of numbers that are looked at together.
+const BLOCK: usize = 256;
+
 /// Checks lengths and the body's checksum, and decodes the manifest.
 pub(crate) fn manifest<'a>(bytes: &'a [u8], header: &Header) -> Result<Manifest<'a>, LoadError> {
     let (needed, found) = (header.total_len, bytes.len() as u64);
@@ -187,8 +190,16 @@ fn finite(what: &'static str, numbers: F32s<'_>) -> Result<(), LoadError> {
 }
 
 fn usable(what: &'static str, numbers: F32s<'_>, test: impl Fn(f32) -> bool) -> Result<(), LoadError> {
-    match numbers.iter().position(|number| !test(number)) {
-        Some(index) => Err(LoadError::BadNumber { what, index: index as u64 }),
+    let bad = |numbers: F32s<'_>| numbers.iter().position(|number| !test(number));
+    // A loop without a way out becomes vectors.
+    let holds_bad = |block: &[u8]| !F32s(block).iter().fold(true, |good, number| good & test(number));
+    let bytes = numbers.0.chunks(BLOCK);
+    match bytes.enumerate().find_map(|(index, block)| holds_bad(block).then_some((index, block))) {
+        Some((block, bytes)) => {
+            let before = (block as u64).saturating_mul(BLOCK as u64 / 4);
+            let index = before.saturating_add(bad(F32s(bytes)).unwrap_or_default() as u64);
+            Err(LoadError::BadNumber { what, index })
+        }
         None => Ok(()),
     }
 }

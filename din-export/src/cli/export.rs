@@ -2,6 +2,7 @@
 
 use super::progress::Progress;
 use super::{CommandResult, load_model, read};
+use din_core::Model;
 use din_export::blob::widening::Widened;
 use din_export::blob::{self, Embedding, ExportOptions, NumericPath, StoredTable, Writer};
 use din_export::job::Job;
@@ -152,7 +153,7 @@ impl BlobArguments {
 
     fn write_one(&self, weights: &ModelWeights, options: &ExportOptions, json: bool) -> CommandResult {
         let written = Writer::new(weights, options)?.write(options.path, &options.embedding)?;
-        let inspection = inspect::inspect(&din_core::Model::from_bytes(&written.blob)?);
+        let inspection = inspect::inspect(&Model::from_bytes(&written.blob)?);
         output::write(&self.output, &written.blob)?;
         let mut text = format!(
             "{}: {} bytes, {} bytes of scratch, {} multiply-accumulates a candidate\n",
@@ -188,19 +189,23 @@ impl BlobArguments {
 /// Requests of a file, read with the fields of the model.
 fn requests(file: &Path, weights: &ModelWeights) -> Result<Vec<Request>, Box<dyn Error + Send + Sync>> {
     let bytes = blob::write(weights, &ExportOptions::default())?;
-    let model = load_model(file, &bytes)?;
-    let text =
-        String::from_utf8(read(file)?).map_err(|error| format!("{}: not UTF-8: {error}", file.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let requests = lines.map(|(index, line)| {
-        Request::parse(line, &model)
-            .map_err(|error| format!("{}, line {}: {error}", file.display(), index + 1))
-    });
-    let requests = requests.collect::<Result<Vec<_>, _>>()?;
+    let requests = requests_for(file, &load_model(file, &bytes)?)?;
     if requests.is_empty() {
         return Err(format!("{}: has no request to calibrate on", file.display()).into());
     }
     Ok(requests)
+}
+
+/// Requests of a file, read with the fields of a loaded model.
+pub fn requests_for(file: &Path, model: &Model<'_>) -> Result<Vec<Request>, String> {
+    let text =
+        String::from_utf8(read(file)?).map_err(|error| format!("{}: not UTF-8: {error}", file.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let parse = |(index, line)| {
+        Request::parse(line, model)
+            .map_err(|error| format!("{}, line {}: {error}", file.display(), index + 1))
+    };
+    lines.map(parse).collect()
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {

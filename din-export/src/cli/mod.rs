@@ -1,5 +1,6 @@
 //! A thin command line over the library: one file a command.
 
+mod bench;
 mod demo;
 mod eval;
 mod export;
@@ -9,7 +10,8 @@ mod progress;
 mod rank;
 mod train;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 use din_core::Model;
 use din_export::blob::AlignedBytes;
 use din_export::job::Job;
@@ -28,9 +30,11 @@ struct Cli {
     /// Print machine-readable JSON on stdout, progress and errors on stderr
     #[arg(long, global = true)]
     json: bool,
-    /// Threads to compute with [default: one for each core]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+    /// Threads to compute with; `bench` takes several numbers, 1,2,4, and times each [default: one for each core; of bench
+    /// one, and one for each core]
+    #[arg(long, global = true, value_name = "N", value_delimiter = ',',
+        value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Vec<u16>,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,6 +55,8 @@ enum Command {
     Rank(rank::Arguments),
     /// Make a blob of a model trained elsewhere
     Import(import::Arguments),
+    /// Time a blob: candidates per second, and how much of the processor's arithmetic that uses
+    Bench(bench::Arguments),
 }
 
 /// Where a job comes from.
@@ -67,7 +73,11 @@ struct JobArguments {
 /// Parses the arguments and runs the command; 0 is success, 1 a failure, 2 a wrong command line.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(threads) = cli.threads {
+    if cli.threads.len() > 1 && !matches!(cli.command, Command::Bench(_)) {
+        let message = "`bench` alone takes several numbers of threads";
+        Cli::command().error(ErrorKind::TooManyValues, message).exit();
+    }
+    if let [threads] = cli.threads[..] {
         // The global pool is built once, here, so this cannot fail on an existing one.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
     }
@@ -79,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(arguments, cli.json),
         Command::Rank(arguments) => rank::run(arguments, cli.json),
         Command::Import(arguments) => import::run(arguments, cli.json),
+        Command::Bench(arguments) => bench::run(arguments, &cli.threads, cli.json),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

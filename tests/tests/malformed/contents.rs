@@ -118,3 +118,19 @@ fn an_item_bias_of_a_field_that_is_not_the_candidate_s_is_refused() {
     let error = error_of(|parts| parts.item_bias.as_mut().unwrap().field = 2);
     assert_eq!(malformed(error), "field of the item bias");
 }
+
+/// Numbers are checked a block at a time.
+#[test]
+fn a_number_that_is_not_finite_is_named_by_its_place() {
+    let parts = Parts::of(&good(Embedding::F32));
+    let weights = parts.layers.iter().map(|layer| usize::from(layer.weight));
+    let section = weights.max_by_key(|section| parts.sections[*section].len()).unwrap();
+    let count = parts.sections[section].len() / 4;
+    assert!(count > 64, "{count} weights are one block");
+    for place in [0, 63, 64, count - 1] {
+        let mut parts = parts.clone();
+        parts.sections[section][4 * place..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        let error = load_and_score(&parts.assemble()).unwrap_err();
+        assert_eq!(error, LoadError::BadNumber { what: "weights", index: place as u64 });
+    }
+}

@@ -27,7 +27,9 @@ fn main() {
 }
 
 /// Name, width of an item's and a category's row, behaviours, hidden layers of unit and head.
-const SHAPES: [(&str, usize, usize, &[usize], &[usize]); 3] = [
+type Sizes = (&'static str, usize, usize, &'static [usize], &'static [usize]);
+
+const SHAPES: [Sizes; 3] = [
     ("edge", 16, 20, &[36], &[80, 40]),
     ("paper", 64, 50, &[80, 40], &[80, 40]),
     // No width is a multiple of a vector's.
@@ -63,10 +65,7 @@ fn cases() -> impl Iterator<Item = Case> {
 }
 
 /// Kept until the program ends.
-fn model(
-    &(name, dim, capacity, unit, head): &(&str, usize, usize, &[usize], &[usize]),
-    path: NumericPath,
-) -> &'static Model<'static> {
+fn model(&(name, dim, capacity, unit, head): &Sizes, path: NumericPath) -> &'static Model<'static> {
     let hidden = |widths: &[usize], activation| -> Vec<HiddenLayer> {
         widths.iter().map(|&outputs| HiddenLayer { outputs, batch_norm: false, activation }).collect()
     };

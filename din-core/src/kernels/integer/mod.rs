@@ -8,6 +8,9 @@
 //! | NEON | 64-bit Arm | always, but for targets without floating point |
 //! | DSP | Cortex-M4, M7; M33 and others of Armv8-M with the extension | if compiled for it: see `build.rs` |
 //!
+//! The dot-product instructions of 64-bit Arm (`sdot`) multiply bytes: 16-bit activations, and a query's own matrix in
+//! 16 bits, leave them no work. VNNI has one for pairs of 16 bits.
+//!
 //! The contract: the same bits from every kernel. Sums cannot leave 32 bits, as the loader checked, so their order is
 //! free; everything else is defined step by step.
 

@@ -56,15 +56,18 @@ pub(crate) fn keep_best<R, const K: usize>(
 }
 
 /// The same in a slice, of which `kept` entries are filled so far.
-pub(crate) fn keep_best_in<R>(top: &mut [R], kept: &mut usize, entry: R, is_worse: impl Fn(&R) -> bool) {
+pub(crate) fn keep_best_in<R>(
+    top: &mut [R],
+    kept: &mut usize,
+    mut entry: R,
+    is_worse: impl Fn(&R) -> bool,
+) {
     let filled = top.get(..*kept).unwrap_or_default();
     let place = filled.iter().position(is_worse).unwrap_or(filled.len());
     *kept = kept.saturating_add(1).min(top.len());
-    // No better than the last of a full list: there is no such place.
-    let Some(from_place) = top.get_mut(place..*kept) else { return };
-    from_place.rotate_right(usize::from(!from_place.is_empty()));
-    if let Some(first) = from_place.first_mut() {
-        *first = entry;
+    // Each entry takes the place of the next; of a full list the last is left over.
+    for each in top.get_mut(place..*kept).unwrap_or_default() {
+        core::mem::swap(each, &mut entry);
     }
 }
 

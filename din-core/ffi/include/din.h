@@ -20,7 +20,8 @@
  * must stay where they are while they are used; so must the blob. Arguments are read during the call alone.
  *
  * Lengths count elements, not bytes, but for a blob and for scratch memory. With a length of 0 a pointer may be null.
- * Every argument is checked as far as it can be: an error other than DIN_OK means that nothing was done.
+ * Every argument is checked as far as it can be, also that of the memory that is written nothing is anything else's. An
+ * error other than DIN_OK means that nothing was done, but for what a function says of its results.
  *
  * Threads: a model may be shared once it is initialised; a ranker is for one thread at a time.
  */

@@ -94,14 +94,16 @@ pub unsafe extern "C" fn din_history_behaviours(
         let (ring, object) = unsafe { read(history) }?;
         let array = Span::of(ring.values, ring.capacity.wrapping_mul(ring.fields))?;
         Span::of(behaviours, 1)?.is_apart_from(&[object, array])?;
-        // Behaviours from the row after the newest to the array's end, if the ring went round.
-        let before = ring.len.saturating_sub(ring.next);
-        let older = if before > 0 { ring.row(ring.capacity.wrapping_sub(before)) } else { null_mut() };
+        // The row after the newest: the newest may fill the array to its end.
+        let end = if ring.next == 0 { ring.capacity } else { ring.next };
+        // Behaviours from there to the array's end, if the ring went round.
+        let before = ring.len.saturating_sub(end);
         let after = ring.len.wrapping_sub(before);
+        let older = if before > 0 { ring.row(ring.capacity.wrapping_sub(before)) } else { null_mut() };
         let view = din_behaviours {
             older,
             older_len: before.wrapping_mul(ring.fields),
-            newer: ring.row(ring.next.wrapping_sub(after)),
+            newer: ring.row(end.wrapping_sub(after)),
             newer_len: after.wrapping_mul(ring.fields),
         };
         // SAFETY: checked, and the caller's promise.

@@ -172,9 +172,7 @@ pub unsafe extern "C" fn din_integer_ranker_score_slate(
     scores_len: usize,
 ) -> din_error {
     // SAFETY: the caller's promise: see the header.
-    unsafe {
-        storage::score_slate::<IntegerRanker<'_, '_>>(ranker, (slate, slate_len), (scores, scores_len))
-    }
+    unsafe { storage::score_slate::<IntegerRanker<'_, '_>>(ranker, (slate, slate_len), (scores, scores_len)) }
 }
 
 /// The best of a slate, best first; of equal logits the earlier candidate. `slate` as for `din_integer_ranker_score_slate`;

@@ -41,6 +41,7 @@
 #![allow(non_camel_case_types)] // the names are those of the header
 #![allow(clippy::missing_safety_doc)] // of every function: what the header and this page say
 #![allow(clippy::enum_variant_names)]
+#![allow(clippy::doc_markdown)] // the docs are the header's comments
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![deny(clippy::arithmetic_side_effects)]
 

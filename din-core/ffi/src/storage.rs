@@ -90,19 +90,11 @@ impl<P: Path> Cell<P> {
         unsafe { self.ranker.assume_init_mut() }
     }
 
-    /// Where results of a call go: `count` of them, in memory that is nobody else's.
-    ///
-    /// # Safety
-    /// There is memory for so many, which nobody else uses during `'a`.
-    unsafe fn results<'a, T: Copy + Default>(
-        &mut self,
-        to: *mut T,
-        count: usize,
-    ) -> Result<(&'a mut [T], Span), din_error> {
+    /// Where `count` results of a call go: memory that is nobody else's.
+    fn place<T>(&mut self, to: *mut T, count: usize) -> Result<Span, din_error> {
         let span = Span::of(to, count)?;
         span.is_apart_from(&self.taken())?;
-        // SAFETY: the caller's promise.
-        Ok((unsafe { output(to, count) }?, span))
+        Ok(span)
     }
 }
 
@@ -237,27 +229,27 @@ pub(crate) unsafe fn set_user<P: Path>(storage: *mut P::Storage, user: *const di
     unsafe { call(storage, set) }
 }
 
-/// Scores in one of several ways: `compute` gets the ranker, the values, and where the results go.
+/// Scores: `compute` gets the ranker and the values, which are apart from all that is written, and from the results'
+/// place.
 ///
 /// # Safety
-/// As `open`; there are `len` values, and memory for `room` results, which nobody else uses during the call.
-unsafe fn compute<P: Path, T: Copy + Default>(
+/// As `open`; there are so many values.
+unsafe fn compute<P: Path>(
     storage: *mut P::Storage,
     (start, len): (*const din_value, usize),
-    (to, room): (*mut T, usize),
-    compute: impl FnOnce(&mut P, &[Value], &mut [T]) -> Result<(), ScoreError>,
+    place: impl FnOnce(&mut Cell<P>) -> Result<Span, din_error>,
+    compute: impl FnOnce(&mut P, &[Value]) -> Result<(), Failure>,
 ) -> din_error {
     let score = |cell: &mut Cell<P>| {
+        let results = place(cell)?;
         let [own, scratch] = cell.written();
         // SAFETY: the caller's promise.
-        let (results, span) = unsafe { cell.results(to, room) }?;
-        // SAFETY: the caller's promise.
-        let values = unsafe { values(start, len, &[own, scratch, span]) }?;
+        let values = unsafe { values(start, len, &[own, scratch, results]) }?;
         if cell.progress == Progress::NoUser {
             return Err(ScoreError::NoUser.into());
         }
         cell.progress = Progress::UserSet;
-        compute(cell.ranker(), values, results)?;
+        compute(cell.ranker(), values)?;
         if !values.is_empty() {
             cell.progress = Progress::Scored;
         }
@@ -268,78 +260,91 @@ unsafe fn compute<P: Path, T: Copy + Default>(
 }
 
 /// # Safety
-/// As `compute`.
+/// As `compute`; `to` is null or a place for a result.
+unsafe fn one<P: Path, T>(
+    storage: *mut P::Storage,
+    candidate: (*const din_value, usize),
+    to: *mut T,
+    score: impl FnOnce(&mut P, &[Value]) -> Result<T, ScoreError>,
+) -> din_error {
+    let write = |ranker: &mut P, candidate: &[Value]| {
+        let result = score(ranker, candidate)?;
+        // SAFETY: not null, aligned, apart from everything (`place`), and the caller's promise.
+        unsafe { to.write(result) };
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { compute(storage, candidate, |cell| cell.place(to, 1), write) }
+}
+
+/// # Safety
+/// As `one`.
 pub(crate) unsafe fn score<P: Path>(
     storage: *mut P::Storage,
     candidate: (*const din_value, usize),
     score: *mut P::Score,
 ) -> din_error {
-    let one = |ranker: &mut P, candidate: &[Value], to: &mut [P::Score]| {
-        to.fill(ranker.score(candidate)?);
-        Ok(())
-    };
     // SAFETY: the caller's promise.
-    unsafe { compute(storage, candidate, (score, 1), one) }
+    unsafe { one(storage, candidate, score, P::score) }
 }
 
 /// # Safety
-/// As `compute`.
-pub(crate) unsafe fn logit<P: Path<Logit: Default>>(
+/// As `one`.
+pub(crate) unsafe fn logit<P: Path>(
     storage: *mut P::Storage,
     candidate: (*const din_value, usize),
     logit: *mut P::Logit,
 ) -> din_error {
-    let one = |ranker: &mut P, candidate: &[Value], to: &mut [P::Logit]| {
-        to.fill(ranker.logit(candidate)?);
-        Ok(())
-    };
     // SAFETY: the caller's promise.
-    unsafe { compute(storage, candidate, (logit, 1), one) }
+    unsafe { one(storage, candidate, logit, P::logit) }
 }
 
 /// # Safety
-/// As `compute`.
+/// As `compute`; there is memory for so many scores, which nobody else uses during the call.
 pub(crate) unsafe fn score_slate<P: Path>(
     storage: *mut P::Storage,
     slate: (*const din_value, usize),
-    scores: (*mut P::Score, usize),
+    (to, room): (*mut P::Score, usize),
 ) -> din_error {
-    // SAFETY: the caller's promise.
-    unsafe { compute(storage, slate, scores, P::score_slate) }
-}
-
-/// # Safety
-/// As `compute`; `kept` is null or a place for a number.
-pub(crate) unsafe fn rank<P: Path>(
-    storage: *mut P::Storage,
-    slate: (*const din_value, usize),
-    top: (*mut P::Entry, usize),
-    kept: *mut usize,
-) -> din_error {
-    let place = match Span::of(kept, 1) {
-        Ok(place) => place,
-        Err(error) => return error,
-    };
-    let others = Span::of(top.0, top.1).and_then(|top| Ok([top, Span::of(slate.0, slate.1)?]));
-    let checked = others.and_then(|others| place.is_apart_from(&others));
-    // SAFETY: the caller's promise.
-    if let Err(error) = checked.and_then(|()| place.is_apart_from(&unsafe { open::<P>(storage) }?.taken())) {
-        return error;
-    }
-    let mut count = 0;
-    let all = |ranker: &mut P, slate: &[Value], top: &mut [P::Entry]| {
-        count = ranker.rank_slate(slate, top)?;
+    let all = |ranker: &mut P, slate: &[Value]| {
+        // SAFETY: apart from everything (`place`), and the caller's promise.
+        ranker.score_slate(slate, unsafe { output(to, room) }?)?;
         Ok(())
     };
     // SAFETY: the caller's promise.
-    let error = unsafe { compute(storage, slate, top, all) };
-    // SAFETY: not null, aligned, apart from everything, and the caller's promise.
-    unsafe { kept.write(if error == DIN_OK { count } else { 0 }) };
-    error
+    unsafe { compute(storage, slate, |cell: &mut Cell<P>| cell.place(to, room), all) }
 }
 
 /// # Safety
-/// As `compute`; `len` is null or a place for a number.
+/// As `compute`; there is memory for so many entries, which nobody else uses during the call; `kept` is null or a place
+/// for a number.
+pub(crate) unsafe fn rank<P: Path>(
+    storage: *mut P::Storage,
+    slate: (*const din_value, usize),
+    (to, room): (*mut P::Entry, usize),
+    kept: *mut usize,
+) -> din_error {
+    let place = |cell: &mut Cell<P>| {
+        let top = cell.place(to, room)?;
+        cell.place(kept, 1)?.is_apart_from(&[top, Span::of(slate.0, slate.1)?])?;
+        // SAFETY: not null, aligned, apart from everything, and the caller's promise. Also for who looks at it after an
+        // error.
+        unsafe { kept.write(0) };
+        Ok(top)
+    };
+    let best = |ranker: &mut P, slate: &[Value]| {
+        // SAFETY: apart from everything, and the caller's promise.
+        let count = ranker.rank_slate(slate, unsafe { output(to, room) }?)?;
+        // SAFETY: as before.
+        unsafe { kept.write(count) };
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { compute(storage, slate, place, best) }
+}
+
+/// # Safety
+/// As `open`; there is memory for so many weights, which nobody else uses; `len` is null or a place for a number.
 pub(crate) unsafe fn attention<P: Path>(
     storage: *mut P::Storage,
     sequence: usize,
@@ -347,10 +352,8 @@ pub(crate) unsafe fn attention<P: Path>(
     len: *mut usize,
 ) -> din_error {
     let copy = |cell: &mut Cell<P>| {
-        // SAFETY: the caller's promise.
-        let (to, span) = unsafe { cell.results(weights, room) }?;
-        Span::of(len, 1)?.is_apart_from(&cell.taken())?;
-        Span::of(len, 1)?.is_apart_from(&[span])?;
+        let place = cell.place(weights, room)?;
+        cell.place(len, 1)?.is_apart_from(&[place])?;
         match cell.progress {
             Progress::NoUser => return Err(ScoreError::NoUser.into()),
             Progress::UserSet => return Err(DIN_ERROR_NOT_SCORED.into()),
@@ -360,10 +363,11 @@ pub(crate) unsafe fn attention<P: Path>(
             return Err(DIN_ERROR_NO_SUCH_INDEX.into());
         }
         let from = cell.ranker().attention(sequence);
-        if to.len() < from.len() {
-            return Err(ScoreError::OutputTooSmall { needed: from.len(), found: to.len() }.into());
+        if room < from.len() {
+            return Err(ScoreError::OutputTooSmall { needed: from.len(), found: room }.into());
         }
-        for (to, from) in to.iter_mut().zip(from) {
+        // SAFETY: there is room, apart from everything, and the caller's promise.
+        for (to, from) in unsafe { output(weights, from.len()) }?.iter_mut().zip(from) {
             *to = *from;
         }
         // SAFETY: not null, aligned, apart from everything, and the caller's promise.

@@ -56,12 +56,7 @@ pub(crate) fn keep_best<R, const K: usize>(
 }
 
 /// The same in a slice, of which `kept` entries are filled so far.
-pub(crate) fn keep_best_in<R>(
-    top: &mut [R],
-    kept: &mut usize,
-    mut entry: R,
-    is_worse: impl Fn(&R) -> bool,
-) {
+pub(crate) fn keep_best_in<R>(top: &mut [R], kept: &mut usize, mut entry: R, is_worse: impl Fn(&R) -> bool) {
     let filled = top.get(..*kept).unwrap_or_default();
     let place = filled.iter().position(is_worse).unwrap_or(filled.len());
     *kept = kept.saturating_add(1).min(top.len());

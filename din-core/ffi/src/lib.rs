@@ -8,6 +8,7 @@
 //!
 //! | module | concept |
 //! |---|---|
+//! | `panic_handler` | what a device does if there is a panic after all |
 //! | `error` | [`din_error`], its strings, the numbers behind it |
 //! | `memory` | pointers of the caller's, checked |
 //! | `version`, `hash` | what this library is; CRC-32 and the hash of texts |
@@ -36,7 +37,7 @@
 //!
 //! # Panics
 //!
-//! There are none: a static library for a device links with the feature `prove-no-panic` (`tests/tests/c_devices.rs`).
+//! There are none: a static library for a device links with the feature `prove-no-panic` (`tests/tests/c_example.rs` links one).
 #![no_std]
 #![allow(non_camel_case_types)] // the names are those of the header
 #![allow(clippy::missing_safety_doc)] // of every function: what the header and this page say

@@ -72,7 +72,7 @@ step "lint" cargo clippy --workspace --all-targets -- -D warnings
 step "test" cargo test --workspace
 step "device builds" cargo test -p din-tests --test devices -- --ignored builds
 step "tests on emulated devices" cargo test -p din-tests --test devices -- --ignored emulated
-step "C" cargo test -p din-tests --test c_api --test c_example -- --ignored
+step "C" cargo test -p din-tests --test c_api --test c_example --test c_devices -- --ignored
 step "dependencies of din-core" cargo tree -p din-core -e normal
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 current=""

@@ -564,6 +564,7 @@ typedef struct din_integer_ranked {
     uint16_t score;
 } din_integer_ranked;
 
+#if defined(DIN_F32)
 /*
  Scores candidates for one user at a time, in f32: the ranker of blobs of the f32 path. Storage of the caller's, 104
  bytes on 32-bit machines, which `din_ranker_init` initialises. For one thread at a time.
@@ -572,7 +573,9 @@ typedef struct din_ranker {
     uint64_t opaque;
     size_t words[DIN_RANKER_WORDS];
 } din_ranker;
+#endif
 
+#if defined(DIN_F32)
 /*
  One entry of a ranking.
  */
@@ -590,6 +593,7 @@ typedef struct din_ranked {
      */
     float score;
 } din_ranked;
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -830,6 +834,7 @@ din_error din_integer_ranker_self_test(struct din_integer_ranker *ranker,
                                        const uint16_t *expected,
                                        size_t expected_len);
 
+#if defined(DIN_F32)
 /*
  A ranker without a user. The blob must be of the f32 path.
 
@@ -843,14 +848,18 @@ din_error din_ranker_init(struct din_ranker *ranker,
                           const struct din_model *model,
                           void *scratch,
                           size_t scratch_bytes);
+#endif
 
+#if defined(DIN_F32)
 /*
  The numbers behind the last error from 16 on of this ranker, its initialisation included.
 
  DIN_ERROR_NULL, DIN_ERROR_MISALIGNED, DIN_ERROR_NOT_INITIALIZED, DIN_ERROR_OVERLAP.
  */
 din_error din_ranker_error(const struct din_ranker *ranker, struct din_details *details);
+#endif
 
+#if defined(DIN_F32)
 /*
  Sets the user: does the work that all candidates share. Of a history longer than its sequence's capacity the newest
  behaviours count. Nothing of the user is kept, but for what was computed from it.
@@ -862,7 +871,9 @@ din_error din_ranker_error(const struct din_ranker *ranker, struct din_details *
  */
 din_error din_ranker_set_user(struct din_ranker *ranker,
                               const struct din_user *user);
+#endif
 
+#if defined(DIN_F32)
 /*
  One candidate's click probability, in (0, 1]; `candidate`: one value for each candidate field.
 
@@ -874,7 +885,9 @@ din_error din_ranker_score(struct din_ranker *ranker,
                            const struct din_value *candidate,
                            size_t candidate_len,
                            float *score);
+#endif
 
+#if defined(DIN_F32)
 /*
  One candidate's logit: the score before the sigmoid. It orders candidates whose scores are rounded to the same
  number. Errors as `din_ranker_score`.
@@ -883,7 +896,9 @@ din_error din_ranker_logit(struct din_ranker *ranker,
                            const struct din_value *candidate,
                            size_t candidate_len,
                            float *logit);
+#endif
 
+#if defined(DIN_F32)
 /*
  Scores a slate of N candidates, in its order. `slate`: [N, candidate fields] row-major, `slate_len` values; `scores`:
  room for `scores_len`, at least N.
@@ -896,7 +911,9 @@ din_error din_ranker_score_slate(struct din_ranker *ranker,
                                  size_t slate_len,
                                  float *scores,
                                  size_t scores_len);
+#endif
 
+#if defined(DIN_F32)
 /*
  The best of a slate, best first; of equal logits the earlier candidate. `slate` as for `din_ranker_score_slate`;
  `top`: room for `top_len` entries; `kept`: how many of them were filled, the smaller of `top_len` and N.
@@ -910,7 +927,9 @@ din_error din_ranker_rank(struct din_ranker *ranker,
                           struct din_ranked *top,
                           size_t top_len,
                           size_t *kept);
+#endif
 
+#if defined(DIN_F32)
 /*
  Why the candidate that was scored last got its score: the attention weight of each behaviour of a sequence, oldest first.
  To explain an entry of a ranking, score it again, then ask.
@@ -926,7 +945,9 @@ din_error din_ranker_attention(struct din_ranker *ranker,
                                float *weights,
                                size_t weights_len,
                                size_t *len);
+#endif
 
+#if defined(DIN_F32)
 /*
  Whether this machine scores as another did: sets the user, scores the slate, and compares with `expected`, `expected_len`
  scores, which may be off by `tolerance`: processors round f32 products differently, 1e-5 is plenty. The user stays
@@ -942,6 +963,7 @@ din_error din_ranker_self_test(struct din_ranker *ranker,
                                const float *expected,
                                size_t expected_len,
                                float tolerance);
+#endif
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -37,7 +37,7 @@
 //!
 //! # Panics
 //!
-//! There are none: a static library for a device links with the feature `prove-no-panic` (`tests/tests/c_example.rs` links one).
+//! There are none: a static library for a device links with the feature `prove-no-panic` (`tests/tests/c_devices.rs` links one).
 #![no_std]
 #![allow(non_camel_case_types)] // the names are those of the header
 #![allow(clippy::missing_safety_doc)] // of every function: what the header and this page say

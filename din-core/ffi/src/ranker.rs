@@ -1,4 +1,4 @@
-//! The f32 path.
+//! The f32 path. Each item says that it is of the feature, for the header to have it behind DIN_F32.
 
 use crate::error::{din_details, din_error};
 use crate::model::din_model;
@@ -10,6 +10,7 @@ use din_core::{Model, Ranked, Ranker, ScoreError, User, Value};
 /// Scores candidates for one user at a time, in f32: the ranker of blobs of the f32 path. Storage of the caller's, 104
 /// bytes on 32-bit machines, which `din_ranker_init` initialises. For one thread at a time.
 #[derive(Debug)]
+#[cfg(feature = "f32")]
 #[repr(C)]
 pub struct din_ranker {
     opaque: u64,
@@ -20,6 +21,7 @@ const _: () = Cell::<Ranker<'static, 'static>>::FITS;
 
 /// One entry of a ranking.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg(feature = "f32")]
 #[repr(C)]
 pub struct din_ranked {
     /// Position in the slate.
@@ -87,6 +89,7 @@ impl Path for Ranker<'static, 'static> {
 ///
 /// DIN_ERROR_NULL, DIN_ERROR_MISALIGNED, DIN_ERROR_LENGTH; DIN_ERROR_OVERLAP of storage, scratch memory, model and blob;
 /// DIN_ERROR_NOT_INITIALIZED of the model; DIN_ERROR_SCRATCH_TOO_SMALL; DIN_ERROR_WRONG_PATH.
+#[cfg(feature = "f32")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn din_ranker_init(
     ranker: *mut din_ranker,
@@ -101,6 +104,7 @@ pub unsafe extern "C" fn din_ranker_init(
 /// The numbers behind the last error from 16 on of this ranker, its initialisation included.
 ///
 /// DIN_ERROR_NULL, DIN_ERROR_MISALIGNED, DIN_ERROR_NOT_INITIALIZED, DIN_ERROR_OVERLAP.
+#[cfg(feature = "f32")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn din_ranker_error(ranker: *const din_ranker, details: *mut din_details) -> din_error {
     // SAFETY: the caller's promise: see the header.
@@ -114,6 +118,7 @@ pub unsafe extern "C" fn din_ranker_error(ranker: *const din_ranker, details: *m
 /// no user is set any more. DIN_ERROR_NULL, DIN_ERROR_MISALIGNED, DIN_ERROR_LENGTH, DIN_ERROR_UNKNOWN_KIND,
 /// DIN_ERROR_OVERLAP (with storage or scratch memory), DIN_ERROR_NOT_INITIALIZED, DIN_ERROR_MODEL_CHANGED: the last user
 /// still is.
+#[cfg(feature = "f32")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn din_ranker_set_user(ranker: *mut din_ranker, user: *const din_user) -> din_error {
     // SAFETY: the caller's promise: see the header.
@@ -125,6 +130,7 @@ pub unsafe extern "C" fn din_ranker_set_user(ranker: *mut din_ranker, user: *con
 /// It depends on model, user and candidate alone. DIN_ERROR_NO_USER, DIN_ERROR_FIELD_COUNT, DIN_ERROR_WRONG_KIND,
 /// DIN_ERROR_NOT_FINITE; DIN_ERROR_NULL, DIN_ERROR_MISALIGNED, DIN_ERROR_LENGTH, DIN_ERROR_UNKNOWN_KIND,
 /// DIN_ERROR_OVERLAP, DIN_ERROR_NOT_INITIALIZED, DIN_ERROR_MODEL_CHANGED. So do all functions that score.
+#[cfg(feature = "f32")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn din_ranker_score(
     ranker: *mut din_ranker,
@@ -138,6 +144,7 @@ pub unsafe extern "C" fn din_ranker_score(
 
 /// One candidate's logit: the score before the sigmoid. It orders candidates whose scores are rounded to the same
 /// number. Errors as `din_ranker_score`.
+#[cfg(feature = "f32")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn din_ranker_logit(
     ranker: *mut din_ranker,
@@ -154,6 +161,7 @@ pub unsafe extern "C" fn din_ranker_logit(
 ///
 /// Errors as `din_ranker_score`, at the first candidate that has one; DIN_ERROR_OUTPUT_TOO_SMALL. After an error the
 /// scores are not specified.
+#[cfg(feature = "f32")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn din_ranker_score_slate(
     ranker: *mut din_ranker,
@@ -171,6 +179,7 @@ pub unsafe extern "C" fn din_ranker_score_slate(
 ///
 /// Errors as `din_ranker_score`, at the first candidate that has one. After an error `kept` is 0 and the entries are
 /// not specified.
+#[cfg(feature = "f32")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn din_ranker_rank(
     ranker: *mut din_ranker,
@@ -192,6 +201,7 @@ pub unsafe extern "C" fn din_ranker_rank(
 ///
 /// DIN_ERROR_NO_USER, DIN_ERROR_NOT_SCORED, DIN_ERROR_NO_SUCH_INDEX, DIN_ERROR_OUTPUT_TOO_SMALL; DIN_ERROR_NULL,
 /// DIN_ERROR_MISALIGNED, DIN_ERROR_LENGTH, DIN_ERROR_OVERLAP, DIN_ERROR_NOT_INITIALIZED, DIN_ERROR_MODEL_CHANGED.
+#[cfg(feature = "f32")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn din_ranker_attention(
     ranker: *mut din_ranker,
@@ -210,6 +220,7 @@ pub unsafe extern "C" fn din_ranker_attention(
 ///
 /// Errors as `din_ranker_set_user` and `din_ranker_score`; DIN_ERROR_FIELD_COUNT if the slate is not `expected_len`
 /// candidates; DIN_ERROR_SELF_TEST at the first score that differs: `din_ranker_error` has both.
+#[cfg(feature = "f32")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn din_ranker_self_test(
     ranker: *mut din_ranker,

@@ -28,9 +28,10 @@ if(DIN_FEATURES)
 endif()
 set(DIN_LIBRARY "${DIN_BUILD}/${DIN_TARGET}/${DIN_PROFILE}/libdin_ffi.a")
 
-# cargo knows what changed, so it is asked at each build.
+# cargo knows what changed, so it is asked at each build. It optimises across crates only what is a static library and
+# nothing else.
 add_custom_target(din-build
-    COMMAND ${DIN_CARGO} build -p din-ffi --profile ${DIN_PROFILE} --target-dir ${DIN_BUILD} ${DIN_FLAGS}
+    COMMAND ${DIN_CARGO} rustc -p din-ffi --crate-type staticlib --profile ${DIN_PROFILE} --target-dir ${DIN_BUILD} ${DIN_FLAGS}
     WORKING_DIRECTORY ${DIN_FFI}
     BYPRODUCTS ${DIN_LIBRARY}
     VERBATIM)

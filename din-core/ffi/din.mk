@@ -41,14 +41,14 @@ endif
 DIN_LIBRARY := $(DIN_BUILD)/$(if $(DIN_TARGET),$(DIN_TARGET)/)$(DIN_PROFILE)/libdin_ffi.a
 DIN_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' $(DIN_FFI)../../Cargo.toml)
 
-# cargo knows what changed.
+# cargo knows what changed. It optimises across crates only what is a static library and nothing else.
 $(DIN_LIBRARY): din-build
 	@:
 
 .PHONY: din-build din-install
 din-build:
 	cd $(DIN_FFI) && CARGO_TARGET_DIR=$(abspath $(DIN_BUILD)) $(DIN_ENV) \
-		$(DIN_CARGO) build -p din-ffi --profile $(DIN_PROFILE) $(DIN_FLAGS)
+		$(DIN_CARGO) rustc -p din-ffi --crate-type staticlib --profile $(DIN_PROFILE) $(DIN_FLAGS)
 
 PREFIX ?= /usr/local
 din-install: $(DIN_LIBRARY)

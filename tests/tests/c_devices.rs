@@ -100,3 +100,48 @@ fn a_core_without_floating_point_links_none_along_the_integer_path() {
     // The f32 path has some, or this looks for the wrong names.
     assert!(floats(&["din_ranker_score".to_owned()]).len() > 2);
 }
+
+/// What the C API adds to a program that loads a model, sets a user and ranks, integer path: bytes of code, and of stack by
+/// call. `cargo test -p din-tests --test c_devices -- --ignored --nocapture costs` prints the figures of `examples/c`'s
+/// README; `tests/c/measure.c` is the program.
+#[test]
+#[ignore = "needs thumbv7em-none-eabihf, arm-none-eabi-gcc, qemu-system-arm; tests/run.sh runs it"]
+fn what_ranking_costs_on_a_cortex_m4_is_bounded() {
+    let library = library("thumbv7em-none-eabihf", "s");
+    let [with, without] = ["WITH_DIN", "WITHOUT_DIN"].map(|name| measure(&library, name));
+    let code = with.0 - without.0;
+    println!("code and constants {code} bytes\n{}", with.1);
+    assert!(code < MOST_CODE, "{code} bytes of code");
+    for line in with.1.lines().filter(|line| line.starts_with("din_")) {
+        let (call, stack) = line.split_once(' ').unwrap();
+        assert!(stack.parse::<usize>().unwrap() < MOST_STACK, "{call} uses {stack} bytes of stack");
+    }
+    assert!(with.1.contains("din_integer_ranker_rank "), "{}", with.1);
+}
+
+/// Links the program with a macro, and runs it: bytes of `.text`, and what it prints.
+fn measure(library: &Path, name: &str) -> (usize, String) {
+    let (program, example) = (library.with_extension(name), root().join("examples/c"));
+    let mut command = Command::new("arm-none-eabi-gcc");
+    command.current_dir(&example).args("-std=c99 -Os -mcpu=cortex-m4 -mthumb -mfloat-abi=hard".split(' '));
+    command.args(
+        "-mfpu=fpv4-sp-d16 -ffunction-sections -fdata-sections -nostartfiles --specs=nano.specs".split(' '),
+    );
+    command.args(
+        "--specs=rdimon.specs -Wl,--gc-sections -Lcortex-m -Tmps2.ld -I. -I../../din-core/ffi/include"
+            .split(' '),
+    );
+    command.arg("-DMODEL=\"../firmware/model/edge-profile-integer.din\"").arg(format!("-D{name}"));
+    command.args(["../../tests/c/measure.c", "blob.S", "cortex-m/startup.c"]).arg(library);
+    output_of(command.arg("-o").arg(&program));
+    let sizes = output_of(Command::new("arm-none-eabi-size").arg(&program));
+    let text = sizes.lines().nth(1).and_then(|line| line.split_whitespace().next()).unwrap().parse().unwrap();
+    let mut emulator = Command::new("qemu-system-arm");
+    emulator.args("-M mps2-an386 -nographic -semihosting-config enable=on,target=native -kernel".split(' '));
+    (text, output_of(emulator.arg(program)))
+}
+
+/// Bounds that leave room for another compiler.
+const MOST_CODE: usize = 90_000;
+/// See [`MOST_CODE`].
+const MOST_STACK: usize = 4096;

@@ -21,7 +21,8 @@ fn expected() -> String {
 
 /// Runs a goal of the example's Makefile with a build folder of its own.
 fn make_example(goal: &str, more: &[&str]) -> String {
-    let build = format!("BUILD={}", build_folder(TEMPORARY).join("example").display());
+    let name = format!("example-{}", if more.is_empty() { "plain" } else { "flags" });
+    let build = format!("BUILD={}", build_folder(TEMPORARY).join(name).display());
     output_of(make(&folder(), TEMPORARY).args(["--silent", goal, &build]).args(more))
 }
 

@@ -26,7 +26,7 @@ static __attribute__((noinline)) unsigned used(void) {
     volatile unsigned char here;
     volatile unsigned char *byte = deepest;
     while (byte < &here - 64 && *byte == PAINT) byte++;
-    return (unsigned)(&here - byte);
+    return (unsigned)(&here - 64 - byte);
 }
 
 #ifdef WITHOUT_DIN

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_length_that_no_memory_has_is_refused() {
-        let one = 8 as *const u64;
+        let one = core::ptr::dangling::<u64>();
         assert_eq!(Span::of(one, usize::MAX).err(), Some(din_error::DIN_ERROR_LENGTH));
         assert_eq!(Span::of(one, usize::MAX / 16 + 1).err(), Some(din_error::DIN_ERROR_LENGTH));
         let last = (usize::MAX - 7) as *const u64;

@@ -68,6 +68,7 @@ impl<P: Path> Cell<P> {
     pub const FITS: () = {
         assert!(size_of::<Self>() <= size_of::<P::Storage>());
         assert!(align_of::<Self>() <= align_of::<P::Storage>());
+        assert!(size_of::<P::Number>() == 4);
         // No more room than a later version might need.
         assert!(size_of::<P::Storage>() < size_of::<Self>() * 3 / 2);
     };
@@ -163,7 +164,7 @@ pub(crate) unsafe fn init<P: Path>(
         let of_model = Span::of(model, 1)?;
         own.is_apart_from(&[of_model, blob])?;
         let start = scratch.cast::<P::Number>();
-        let count = (scratch_bytes / size_of::<P::Number>()).min(opened.scratch_len());
+        let count = (scratch_bytes / 4).min(opened.scratch_len());
         if scratch.is_null() {
             return Err(DIN_ERROR_NULL);
         }

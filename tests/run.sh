@@ -8,10 +8,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-targets=(thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf
+targets=(thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf
     aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf)
 # Emulators of single programs, and what links those.
 emulators=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross)
+# Compilers of C, for this machine and for Cortex-M, and what emulates the latter.
+c_tools=(gcc g++ make cmake pkg-config gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)
 summary=()
 current=""
 
@@ -56,15 +58,21 @@ set_up_emulators() {
     dpkg --status "${emulators[@]}" >/dev/null || install "${emulators[@]}"
 }
 
+set_up_c() {
+    dpkg --status "${c_tools[@]}" >/dev/null || install "${c_tools[@]}"
+}
+
 if [[ ${DIN_DEVICE_TOOLCHAIN:-} != debian ]]; then
     step "set up device targets" set_up_device_targets
 fi
 step "set up emulators" set_up_emulators
+step "set up C" set_up_c
 step "format" cargo fmt --all --check
 step "lint" cargo clippy --workspace --all-targets -- -D warnings
 step "test" cargo test --workspace
 step "device builds" cargo test -p din-tests --test devices -- --ignored builds
 step "tests on emulated devices" cargo test -p din-tests --test devices -- --ignored emulated
+step "C" cargo test -p din-tests --test c_api --test c_example --test c_devices -- --ignored
 step "dependencies of din-core" cargo tree -p din-core -e normal
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 current=""

@@ -13,7 +13,12 @@
 /// Fowler, Noll, Vo: draft-eastlake-fnv.
 #[must_use]
 pub const fn hash_text(text: &str) -> u64 {
-    let mut bytes = text.as_bytes();
+    hash_bytes(text.as_bytes())
+}
+
+/// [`hash_text`] of a text's bytes, for who has them as bytes: they should be UTF-8, as in the vocabulary.
+#[must_use]
+pub const fn hash_bytes(mut bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     while let [byte, rest @ ..] = bytes {
         hash = (hash ^ *byte as u64).wrapping_mul(0x0100_0000_01b3);

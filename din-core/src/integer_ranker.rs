@@ -13,12 +13,13 @@ use crate::model::{Group, Model, Sequence};
 use crate::ranker::User;
 use crate::scratch::{Scratch, take_shorts};
 use crate::sizes::Blocking;
-use crate::slate::{candidates_of, for_each_block, keep_best};
+use crate::slate::{candidates_of, for_each_block, keep_best, keep_best_in};
 use crate::value::Value;
 
 /// One entry of a ranking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)] // `din-ffi` hands it over as it is
 pub struct IntegerRanked {
     /// Position in the slate.
     pub index: usize,
@@ -326,6 +327,20 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         self.for_each_logit(slate, |index, logit| {
             keep_best(top, IntegerRanked { index, logit, score: score(logit) }, |kept| kept.logit < logit);
         })
+    }
+
+    /// As [`rank`](Self::rank), as [`Ranker::rank_slate`](crate::Ranker::rank_slate) does.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score), at the first candidate that has one.
+    pub fn rank_slate(&mut self, slate: &[Value], top: &mut [IntegerRanked]) -> Result<usize, ScoreError> {
+        let candidates = candidates_of(self.model, slate, usize::MAX)?;
+        let mut kept = 0;
+        self.for_each_logit(candidates, |index, logit| {
+            let entry = IntegerRanked { index, logit, score: score(logit) };
+            keep_best_in(top, &mut kept, entry, |kept| kept.logit < logit);
+        })?;
+        Ok(kept)
     }
 
     /// Behaviours of a sequence that count: at most its capacity. 0 if no user is set.

@@ -120,7 +120,7 @@ mod value;
 
 pub use checksum::crc32;
 pub use error::{LoadError, ScoreError};
-pub use hash::hash_text;
+pub use hash::{hash_bytes, hash_text};
 pub use header::Header;
 pub use history::{Behaviours, History};
 pub use integer_ranker::{IntegerRanked, IntegerRanker};

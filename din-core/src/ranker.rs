@@ -11,7 +11,7 @@ use crate::model::{Group, Model, Sequence};
 use crate::pooling;
 use crate::scratch::Scratch;
 use crate::sizes::{Blocking, kept_for_sequence};
-use crate::slate::{candidates_of, for_each_block, keep_best};
+use crate::slate::{candidates_of, for_each_block, keep_best, keep_best_in};
 use crate::value::Value;
 
 /// What a request says about the user.
@@ -28,6 +28,7 @@ pub struct User<'a> {
 /// One entry of a ranking.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)] // `din-ffi` hands it over as it is
 pub struct Ranked {
     /// Position in the slate.
     pub index: usize,
@@ -312,6 +313,21 @@ impl<'m, 's> Ranker<'m, 's> {
         self.for_each_logit(slate, |index, logit| {
             keep_best(top, Ranked { index, logit, score: sigmoid(logit) }, |kept| kept.logit < logit);
         })
+    }
+
+    /// As [`rank`](Self::rank), of a slate `[N, candidate fields]` row-major, into as many places as `top` has. Gives how
+    /// many of them were filled: as many as there are candidates, at most.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score), at the first candidate that has one.
+    pub fn rank_slate(&mut self, slate: &[Value], top: &mut [Ranked]) -> Result<usize, ScoreError> {
+        let candidates = candidates_of(self.model, slate, usize::MAX)?;
+        let mut kept = 0;
+        self.for_each_logit(candidates, |index, logit| {
+            let entry = Ranked { index, logit, score: sigmoid(logit) };
+            keep_best_in(top, &mut kept, entry, |kept| kept.logit < logit);
+        })?;
+        Ok(kept)
     }
 
     /// Behaviours of a sequence that count: at most its capacity. 0 if no user is set.

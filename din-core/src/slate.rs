@@ -54,3 +54,40 @@ pub(crate) fn keep_best<R, const K: usize>(
     // Full, and no better than the last: the insertion is refused, as it should be.
     let _ = top.insert(place, entry);
 }
+
+/// The same in a slice, of which `kept` entries are filled so far.
+pub(crate) fn keep_best_in<R>(top: &mut [R], kept: &mut usize, mut entry: R, is_worse: impl Fn(&R) -> bool) {
+    let filled = top.get(..*kept).unwrap_or_default();
+    let place = filled.iter().position(is_worse).unwrap_or(filled.len());
+    *kept = kept.saturating_add(1).min(top.len());
+    // Each entry takes the place of the next; of a full list the last is left over.
+    for each in top.get_mut(place..*kept).unwrap_or_default() {
+        core::mem::swap(each, &mut entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_and_a_list_keep_the_same_best_in_the_same_order() {
+        let logits = [3, 1, 3, 7, 7, 0, 9, 3, 1, 8];
+        let entries = || logits.into_iter().zip(0..);
+        let mut list = heapless::Vec::<(i32, usize), 4>::new();
+        entries().for_each(|entry| keep_best(&mut list, entry, |kept| kept.0 < entry.0));
+        for room in 0..12 {
+            let (mut top, mut kept) = ([(0, 0); 12], 0);
+            entries().for_each(|entry| {
+                keep_best_in(&mut top[..room], &mut kept, entry, |kept| kept.0 < entry.0);
+            });
+            assert_eq!(kept, room.min(10));
+            let mut sorted: std::vec::Vec<_> = entries().collect();
+            sorted.sort_by_key(|(logit, _)| -logit);
+            assert_eq!(top[..kept], sorted[..kept]);
+            if room == 4 {
+                assert_eq!(top[..kept], *list);
+            }
+        }
+    }
+}

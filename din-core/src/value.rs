@@ -4,7 +4,10 @@ use crate::hash::hash_text;
 use serde::{Deserialize, Serialize};
 
 /// One raw field value.
+///
+/// Its layout is that of a C struct, for `din-ffi`: the variant's index as a u32, the number (4 bytes), the id (8 bytes).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[repr(u32)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Value {
     /// Nothing known: row 0 of a categorical field, 0 for a numeric one.

@@ -12,7 +12,9 @@
 //! | [`forge`] | blobs taken apart, changed and put together with good checksums |
 //! | [`golden`] | the golden blobs, and what their files hold |
 //! | [`reference_model`] | the model that came with the project, and its 256 cases |
+//! | [`c_program`] | C programs that use din-ffi, compiled and run |
 
+pub mod c_program;
 pub mod dequantised;
 pub mod forge;
 pub mod golden;

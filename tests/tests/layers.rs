@@ -68,3 +68,8 @@ fn din_core_is_layered_as_its_front_page_says() {
 fn din_export_is_layered_as_its_front_page_says() {
     assert_layers("din-export");
 }
+
+#[test]
+fn din_ffi_is_layered_as_its_front_page_says() {
+    assert_layers("din-core/ffi");
+}

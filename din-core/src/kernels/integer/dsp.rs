@@ -246,7 +246,10 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     if part.rows(x, t).is_none() {
         return portable::add(part, x, t);
     }
-    for (x, t) in x.chunks_exact(part.inputs.max(1)).zip(t.chunks_exact_mut(part.outputs.max(1))) {
+    // Not zipped: that divides by the lengths of chunks, which an outlined function does not know to be positive.
+    let mut rows = t.chunks_exact_mut(part.outputs.max(1));
+    for x in x.chunks_exact(part.inputs.max(1)) {
+        let Some(t) = rows.next() else { return };
         let strip = |first| Strip {
             weights: part.weight.as_ptr().wrapping_add(4 * first),
             stride: 4 * part.outputs,

@@ -1,7 +1,7 @@
 //! `din-export export`
 
 use super::progress::Progress;
-use super::{CommandResult, load_model, read};
+use super::{CommandResult, load_model, read_requests};
 use din_export::blob::widening::Widened;
 use din_export::blob::{self, Embedding, ExportOptions, NumericPath, StoredTable, Writer};
 use din_export::job::Job;
@@ -9,7 +9,6 @@ use din_export::job::export::ExportConfig;
 use din_export::rank::Request;
 use din_export::weights::ModelWeights;
 use din_export::{data, import, inspect, output, tradeoff};
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -186,21 +185,9 @@ impl BlobArguments {
 }
 
 /// Requests of a file, read with the fields of the model.
-fn requests(file: &Path, weights: &ModelWeights) -> Result<Vec<Request>, Box<dyn Error + Send + Sync>> {
+fn requests(file: &Path, weights: &ModelWeights) -> CommandResult<Vec<Request>> {
     let bytes = blob::write(weights, &ExportOptions::default())?;
-    let model = load_model(file, &bytes)?;
-    let text =
-        String::from_utf8(read(file)?).map_err(|error| format!("{}: not UTF-8: {error}", file.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let requests = lines.map(|(index, line)| {
-        Request::parse(line, &model)
-            .map_err(|error| format!("{}, line {}: {error}", file.display(), index + 1))
-    });
-    let requests = requests.collect::<Result<Vec<_>, _>>()?;
-    if requests.is_empty() {
-        return Err(format!("{}: has no request to calibrate on", file.display()).into());
-    }
-    Ok(requests)
+    read_requests(file, &load_model(file, &bytes)?)
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {

@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", requires = "job")]
     data: Option<PathBuf>,
     /// The most requests of the self-test
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     cases: u16,
     /// The most candidates of each
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]

@@ -1,6 +1,7 @@
 //! `din-export export`
 
 use super::progress::Progress;
+use super::size::Size;
 use super::{CommandResult, load_model, read_requests};
 use din_export::blob::widening::Widened;
 use din_export::blob::{self, Embedding, ExportOptions, NumericPath, StoredTable, Writer};
@@ -70,28 +71,6 @@ impl FromStr for EmbeddingChoice {
             None => (None, text),
         };
         Ok(Self { table, embedding: form.parse()? })
-    }
-}
-
-/// Bytes.
-#[derive(Clone, Copy)]
-struct Size(usize);
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let unit = match &text[digits.len()..] {
-            "" | "B" => 1,
-            "kB" | "KB" => 1000,
-            "KiB" | "K" => 1 << 10,
-            "MB" => 1_000_000,
-            "MiB" | "M" => 1 << 20,
-            other => return Err(format!("`{other}` is no unit of bytes; there are B, kB, KiB, MB and MiB")),
-        };
-        let number: usize = digits.trim().parse().map_err(|_| format!("`{text}` is no number of bytes"))?;
-        number.checked_mul(unit).map(Self).ok_or_else(|| format!("`{text}` is too large"))
     }
 }
 
@@ -191,11 +170,7 @@ fn requests(file: &Path, weights: &ModelWeights) -> CommandResult<Vec<Request>> 
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
-    let description = if arguments.trained.is_dir() {
-        arguments.trained.join("model.toml")
-    } else {
-        arguments.trained.clone()
-    };
+    let description = super::description(&arguments.trained);
     let weights = import::load(&description)?;
     arguments.blob.write(&weights, import::export_config(&description)?, json)
 }

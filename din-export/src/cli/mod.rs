@@ -8,6 +8,7 @@ mod import;
 mod inspect;
 mod progress;
 mod rank;
+mod size;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -136,6 +137,11 @@ fn read_requests(file: &Path, model: &Model<'_>) -> CommandResult<Vec<Request>> 
     });
     let requests = requests.collect::<Result<Vec<_>, _>>()?;
     if requests.is_empty() { Err(format!("{}: has no request", file.display()).into()) } else { Ok(requests) }
+}
+
+/// The description of a folder that `train` made, or one that was named itself.
+fn description(trained: &Path) -> PathBuf {
+    if trained.is_dir() { trained.join("model.toml") } else { trained.to_owned() }
 }
 
 fn load_job(arguments: &JobArguments) -> Result<Job, din_export::job::JobError> {

@@ -84,6 +84,9 @@ pub enum EmitError {
         /// The symbol.
         symbol: String,
     },
+    /// No request has a candidate.
+    #[error("no request has a candidate, so there is nothing for a self-test to compare")]
+    NoCase,
     /// A request has no score.
     #[error(transparent)]
     SelfTest(#[from] SelfTestError),
@@ -138,6 +141,9 @@ pub fn emit(model: &Model<'_>, requests: &[Request], options: &EmitOptions) -> R
         requests
     };
     let self_test = SelfTest::choose(model, requests, options.cases, options.candidates)?;
+    if self_test.cases.is_empty() {
+        return Err(EmitError::NoCase);
+    }
     let mut files = Vec::new();
     if has(Holder::Rust) || has(Holder::Assembler) {
         files.push((format!("{name}.din"), model.bytes().to_vec()));

@@ -34,7 +34,7 @@ pub struct Case {
 /// What a device checks of itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelfTest {
-    /// At least one, unless none were asked for.
+    /// Each with a candidate.
     pub cases: Vec<Case>,
 }
 

@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 targets=(thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf
     aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf)
 # Emulators of single programs, and what links those.
-emulators=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross)
+emulators=(gcc g++ qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross)
 summary=()
 current=""
 
@@ -65,6 +65,8 @@ step "lint" cargo clippy --workspace --all-targets -- -D warnings
 step "test" cargo test --workspace
 step "device builds" cargo test -p din-tests --test devices -- --ignored builds
 step "tests on emulated devices" cargo test -p din-tests --test devices -- --ignored emulated
+step "edge box on an emulated device" cargo test -p din-tests --test edge_box -- --ignored
+step "emitted C" cargo test -p din-tests --test emit -- --ignored
 step "dependencies of din-core" cargo tree -p din-core -e normal
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 current=""

@@ -1,30 +1,34 @@
 //! What `inspect` says of a blob is true: multiply-accumulates, rounding, and what fits.
 
 use din_core::Model;
+use din_export::blob::calibration::random_requests;
 use din_export::blob::{Embedding, ExportOptions, NumericPath, write};
 use din_export::inspect::{Inspection, inspect};
 use din_export::weights::ModelWeights;
 use din_tests::random_model::random_model;
 
+/// A few requests are enough here, and quick.
+fn options(weights: &ModelWeights, path: NumericPath, embedding: Embedding) -> ExportOptions {
+    let requests = random_requests(weights, 12);
+    ExportOptions { path, embedding: embedding.into(), requests, ..ExportOptions::default() }
+}
+
 fn blob(weights: &ModelWeights, path: NumericPath, embedding: Embedding) -> Vec<u8> {
-    write(weights, &ExportOptions { path, embedding: embedding.into(), ..ExportOptions::default() }).unwrap()
+    write(weights, &options(weights, path, embedding)).unwrap()
 }
 
 /// Random models that the integer path takes.
 fn models() -> impl Iterator<Item = (u64, ModelWeights, Vec<u8>)> {
-    (0..60).filter_map(|seed| {
+    (0..40).filter_map(|seed| {
         let weights = random_model(seed);
-        let options = ExportOptions {
-            path: NumericPath::Integer,
-            embedding: Embedding::Int8.into(),
-            ..ExportOptions::default()
-        };
+        let options = options(&weights, NumericPath::Integer, Embedding::Int8);
         let blob = write(&weights, &options).ok()?;
         Some((seed, weights, blob))
     })
 }
 
-/// Were a weight decoded in another order, or a fraction forgotten, differences would be as large as the weights.
+/// Error feedback goes a few steps beyond the nearest integer. Were a weight decoded in another order, or a fraction
+/// forgotten, differences would be as large as the weights: a hundred steps.
 #[test]
 fn integer_weights_decode_to_within_a_few_steps_of_the_trained_ones() {
     let mut compared = 0;
@@ -36,11 +40,11 @@ fn integer_weights_decode_to_within_a_few_steps_of_the_trained_ones() {
         for (index, (steps, found)) in from_steps.layers.iter().zip(&measured.layers).enumerate() {
             let (half_step, error) = (steps.rounding.max, found.rounding.max);
             assert!(
-                error <= half_step * 8.0,
+                error <= half_step * 16.0,
                 "seed {seed}, layer {index}: {error} off, half a step is {half_step}"
             );
             let (expected, rms) = (steps.rounding.rms, found.rounding.rms);
-            assert!(rms <= expected * 3.0 + 1e-9, "seed {seed}, layer {index}: {rms} instead of {expected}");
+            assert!(rms <= expected * 10.0 + 1e-9, "seed {seed}, layer {index}: {rms} instead of {expected}");
             compared += 1;
         }
         for (steps, found) in from_steps.tables.iter().zip(&measured.tables) {
@@ -69,13 +73,13 @@ fn an_f32_blob_is_exact_and_other_weights_are_refused() {
 #[test]
 fn multiply_accumulates_for_shorter_histories_are_those_of_models_that_look_back_less() {
     let mut compared = 0;
-    for seed in 0..60 {
+    for seed in 0..40 {
         let mut weights = random_model(seed);
         if weights.schema.sequences.is_empty() {
             continue;
         }
         for path in [NumericPath::F32, NumericPath::Integer] {
-            let Ok(bytes) = write(&weights, &ExportOptions { path, ..ExportOptions::default() }) else {
+            let Ok(bytes) = write(&weights, &options(&weights, path, Embedding::F32)) else {
                 continue;
             };
             let long = inspect(&Model::from_bytes(&bytes).unwrap());
@@ -85,7 +89,7 @@ fn multiply_accumulates_for_shorter_histories_are_those_of_models_that_look_back
             let capacities: Vec<usize> =
                 weights.schema.sequences.iter().map(|sequence| sequence.capacity).collect();
             weights.schema.sequences.iter_mut().for_each(|sequence| sequence.capacity = length);
-            let short = write(&weights, &ExportOptions { path, ..ExportOptions::default() });
+            let short = write(&weights, &options(&weights, path, Embedding::F32));
             if let Ok(bytes) = short {
                 let short = inspect(&Model::from_bytes(&bytes).unwrap());
                 assert_eq!(
@@ -100,7 +104,7 @@ fn multiply_accumulates_for_shorter_histories_are_those_of_models_that_look_back
             }
         }
     }
-    assert!(compared > 40, "only {compared} models");
+    assert!(compared > 30, "only {compared} models");
 }
 
 #[test]

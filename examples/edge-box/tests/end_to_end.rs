@@ -168,20 +168,20 @@ fn the_request_after_a_rename_is_answered_by_the_new_model_and_a_corrupt_one_is_
 
 #[test]
 fn requests_are_read_as_din_export_reads_them() {
-    let place = Place::new(&golden("everything-integer"));
+    let place = Place::new(&golden("everything"));
     let mut edge_box = EdgeBox::start(&[place.path().to_str().unwrap()]);
-    for line in ODD {
-        assert!(expected("everything-integer", line).is_some(), "{line}");
-        assert_answers(&edge_box.ask(line), "everything-integer", line);
+    for line in ODD.into_iter().chain([REQUEST]) {
+        assert!(expected("everything", line).is_some(), "{line}");
+        assert_answers(&edge_box.ask(line), "everything", line);
     }
     for line in BAD {
-        assert!(expected("everything-integer", line).is_none(), "{line}");
-        assert_answers(&edge_box.ask(line), "everything-integer", line);
+        assert!(expected("everything", line).is_none(), "{line}");
+        assert_answers(&edge_box.ask(line), "everything", line);
         // Nothing of a refused request is left.
-        assert_answers(&edge_box.ask(ODD[1]), "everything-integer", ODD[1]);
+        assert_answers(&edge_box.ask(ODD[1]), "everything", ODD[1]);
     }
     let rest = edge_box.end();
-    let counts = format!("; {} requests, {} of them refused", ODD.len() + 2 * BAD.len(), BAD.len());
+    let counts = format!("; {} requests, {} of them refused", ODD.len() + 1 + 2 * BAD.len(), BAD.len());
     assert!(rest.last().unwrap().ends_with(&counts), "{rest:?}");
 
     // One sequence: its history needs no name.

@@ -4,6 +4,7 @@ use crate::blob::{Identity, Loaded, View, load};
 use crate::latency::Latencies;
 use crate::request::Request;
 use din_core::{IntegerRanker, Ranker, ScoreError};
+use serde::Serialize;
 use serde_json::json;
 use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,12 @@ pub struct Server {
     /// The file that was looked at last, loaded or refused; `None` while there is none.
     seen: Mutex<Option<Identity>>,
     latencies: Mutex<Latencies>,
+}
+
+/// As `din-export rank` writes it: an f32 in its own digits, which a `json!` of it would not be.
+#[derive(Serialize)]
+struct Answer<'a> {
+    scores: &'a [f32],
 }
 
 /// What a connection keeps between its requests.
@@ -108,7 +115,7 @@ impl Server {
                 worker.score(self.current().borrow_dependent(), &line)
             };
             match &scored {
-                Ok(()) => serde_json::to_writer(&mut answer, &json!({ "scores": worker.scores }))?,
+                Ok(()) => serde_json::to_writer(&mut answer, &Answer { scores: &worker.scores })?,
                 Err(error) => serde_json::to_writer(&mut answer, &json!({ "error": error }))?,
             }
             answer.push(b'\n');

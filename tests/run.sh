@@ -73,6 +73,8 @@ step "test" cargo test --workspace
 step "device builds" cargo test -p din-tests --test devices -- --ignored builds
 step "tests on emulated devices" cargo test -p din-tests --test devices -- --ignored emulated
 step "C" cargo test -p din-tests --test c_api --test c_example --test c_devices -- --ignored
+step "edge box on an emulated device" cargo test -p din-tests --test edge_box -- --ignored
+step "emitted C" cargo test -p din-tests --test emit -- --ignored
 step "dependencies of din-core" cargo tree -p din-core -e normal
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 current=""

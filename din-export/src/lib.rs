@@ -30,6 +30,7 @@
 //! | [`training`] | epochs, optimisers, regularisation |
 //! | [`scoring`] | a request scored along the path of its blob |
 //! | [`evaluation`], [`rank`], [`inspect`], [`bench`](mod@bench) | a blob measured, asked, described, timed: all through din-core |
+//! | [`emit`] | a blob as source code, with a self-test |
 //! | [`tradeoff`] | numeric paths and row forms against a budget |
 //! | [`demo`] | four models compared on the data that ship |
 #![deny(unsafe_code)]
@@ -39,6 +40,7 @@ pub mod blob;
 pub mod config;
 pub mod data;
 pub mod demo;
+pub mod emit;
 pub mod evaluation;
 pub mod import;
 pub mod inspect;

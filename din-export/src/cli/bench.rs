@@ -1,8 +1,7 @@
 //! `din-export bench`
 
-use super::export::requests_for;
 use super::progress::Progress;
-use super::{CommandResult, load_model, read_blob};
+use super::{CommandResult, load_model, read_blob, read_requests};
 use din_core::Model;
 use din_export::bench::{AnyKernel, Plan, Workload, run as measure};
 use std::num::NonZeroUsize;
@@ -88,7 +87,7 @@ fn workloads(
     model: &Model<'_>,
 ) -> Result<Vec<Workload>, Box<dyn std::error::Error + Send + Sync>> {
     if let Some(file) = &arguments.requests {
-        let workload = Workload::of(model, requests_for(file, model)?);
+        let workload = Workload::of(model, read_requests(file, model)?);
         return Ok(vec![workload.ok_or_else(|| format!("{}: no request has a candidate", file.display()))?]);
     }
     let capacity = model.sequences().map(|sequence| sequence.capacity()).max().unwrap_or(0);

@@ -1,7 +1,8 @@
 //! `din-export export`
 
 use super::progress::Progress;
-use super::{CommandResult, load_model, read};
+use super::size::Size;
+use super::{CommandResult, load_model, read_requests};
 use din_core::Model;
 use din_export::blob::widening::Widened;
 use din_export::blob::{self, Embedding, ExportOptions, NumericPath, StoredTable, Writer};
@@ -10,7 +11,6 @@ use din_export::job::export::ExportConfig;
 use din_export::rank::Request;
 use din_export::weights::ModelWeights;
 use din_export::{data, import, inspect, output, tradeoff};
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -72,28 +72,6 @@ impl FromStr for EmbeddingChoice {
             None => (None, text),
         };
         Ok(Self { table, embedding: form.parse()? })
-    }
-}
-
-/// Bytes.
-#[derive(Clone, Copy)]
-struct Size(usize);
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let unit = match &text[digits.len()..] {
-            "" | "B" => 1,
-            "kB" | "KB" => 1000,
-            "KiB" | "K" => 1 << 10,
-            "MB" => 1_000_000,
-            "MiB" | "M" => 1 << 20,
-            other => return Err(format!("`{other}` is no unit of bytes; there are B, kB, KiB, MB and MiB")),
-        };
-        let number: usize = digits.trim().parse().map_err(|_| format!("`{text}` is no number of bytes"))?;
-        number.checked_mul(unit).map(Self).ok_or_else(|| format!("`{text}` is too large"))
     }
 }
 
@@ -187,33 +165,13 @@ impl BlobArguments {
 }
 
 /// Requests of a file, read with the fields of the model.
-fn requests(file: &Path, weights: &ModelWeights) -> Result<Vec<Request>, Box<dyn Error + Send + Sync>> {
+fn requests(file: &Path, weights: &ModelWeights) -> CommandResult<Vec<Request>> {
     let bytes = blob::write(weights, &ExportOptions::default())?;
-    let requests = requests_for(file, &load_model(file, &bytes)?)?;
-    if requests.is_empty() {
-        return Err(format!("{}: has no request to calibrate on", file.display()).into());
-    }
-    Ok(requests)
-}
-
-/// Requests of a file, read with the fields of a loaded model.
-pub fn requests_for(file: &Path, model: &Model<'_>) -> Result<Vec<Request>, String> {
-    let text =
-        String::from_utf8(read(file)?).map_err(|error| format!("{}: not UTF-8: {error}", file.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let parse = |(index, line)| {
-        Request::parse(line, model)
-            .map_err(|error| format!("{}, line {}: {error}", file.display(), index + 1))
-    };
-    lines.map(parse).collect()
+    read_requests(file, &load_model(file, &bytes)?)
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
-    let description = if arguments.trained.is_dir() {
-        arguments.trained.join("model.toml")
-    } else {
-        arguments.trained.clone()
-    };
+    let description = super::description(&arguments.trained);
     let weights = import::load(&description)?;
     arguments.blob.write(&weights, import::export_config(&description)?, json)
 }

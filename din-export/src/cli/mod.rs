@@ -2,12 +2,14 @@
 
 mod bench;
 mod demo;
+mod emit;
 mod eval;
 mod export;
 mod import;
 mod inspect;
 mod progress;
 mod rank;
+mod size;
 mod train;
 
 use clap::error::ErrorKind;
@@ -15,13 +17,14 @@ use clap::{CommandFactory, Parser, Subcommand};
 use din_core::Model;
 use din_export::blob::AlignedBytes;
 use din_export::job::Job;
+use din_export::rank::Request;
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What a command returns: its error is printed as one line.
-type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
+type CommandResult<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Trains a Deep Interest Network on interaction logs and exports the blob that din-core ranks with.
 #[derive(Parser)]
@@ -51,6 +54,8 @@ enum Command {
     Export(export::Arguments),
     /// Show what a blob holds and needs
     Inspect(inspect::Arguments),
+    /// Write what a firmware includes: the blob as source code, its sizes, and a self-test
+    Emit(emit::Arguments),
     /// Rank requests given as JSON lines
     Rank(rank::Arguments),
     /// Make a blob of a model trained elsewhere
@@ -87,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(arguments, cli.json),
         Command::Export(arguments) => export::run(arguments, cli.json),
         Command::Inspect(arguments) => inspect::run(arguments, cli.json),
+        Command::Emit(arguments) => emit::run(arguments, cli.json),
         Command::Rank(arguments) => rank::run(arguments, cli.json),
         Command::Import(arguments) => import::run(arguments, cli.json),
         Command::Bench(arguments) => bench::run(arguments, &cli.threads, cli.json),
@@ -129,6 +135,24 @@ fn read_blob(file: &Path) -> Result<AlignedBytes, String> {
 
 fn load_model<'a>(file: &Path, bytes: &'a [u8]) -> Result<Model<'a>, String> {
     Model::from_bytes(bytes).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// Requests of a file, JSON lines as `rank` takes them.
+fn read_requests(file: &Path, model: &Model<'_>) -> CommandResult<Vec<Request>> {
+    let text =
+        String::from_utf8(read(file)?).map_err(|error| format!("{}: not UTF-8: {error}", file.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let requests = lines.map(|(index, line)| {
+        Request::parse(line, model)
+            .map_err(|error| format!("{}, line {}: {error}", file.display(), index + 1))
+    });
+    let requests = requests.collect::<Result<Vec<_>, _>>()?;
+    if requests.is_empty() { Err(format!("{}: has no request", file.display()).into()) } else { Ok(requests) }
+}
+
+/// The description of a folder that `train` made, or one that was named itself.
+fn description(trained: &Path) -> PathBuf {
+    if trained.is_dir() { trained.join("model.toml") } else { trained.to_owned() }
 }
 
 fn load_job(arguments: &JobArguments) -> Result<Job, din_export::job::JobError> {

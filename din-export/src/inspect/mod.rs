@@ -1,11 +1,25 @@
 //! What a blob holds, for people and for machines.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`rounding`] | how far stored numbers are from trained ones |
+//! | [`arithmetic`] | multiply-accumulates, and an estimate of cycles on small cores |
+//! | [`memory`] | RAM and flash, and whether they fit |
+//! | `report` | the text for people |
 
+pub mod arithmetic;
+pub mod memory;
+mod report;
+pub mod rounding;
+
+use arithmetic::{Arithmetic, CycleEstimate, arithmetic, cycle_estimates};
 use din_core::manifest::{
-    Activation, FieldKind, IntegerLayerRecord, PartRecord, Pooling, RowEncoding, VocabularyKind,
+    Activation, FieldKind, FixedRecord, IntegerLayerRecord, PartRecord, Pooling, RowEncoding, VocabularyKind,
 };
 use din_core::{Blocking, Field, Group, Model};
+use memory::{Fit, Ram};
+use rounding::RoundingError;
 use serde::Serialize;
-use std::fmt;
 
 /// Everything about a blob but its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,8 +46,16 @@ pub struct Inspection {
     pub scratch_bytes: usize,
     /// Bytes of scratch on a 64-bit processor, where more is computed together.
     pub scratch_bytes_64_bit: usize,
+    /// What a firmware keeps in RAM for it, on a 32-bit core.
+    pub ram: Ram,
+    /// The same on a 64-bit processor.
+    pub ram_64_bit: Ram,
     /// Multiply-accumulates a candidate, histories full.
     pub macs_per_candidate: u64,
+    /// What they consist of.
+    pub arithmetic: Arithmetic,
+    /// Cycles a candidate, histories full, on small cores.
+    pub cycles: Vec<CycleEstimate>,
     /// Embedding tables.
     pub tables: Vec<TableInspection>,
     /// Profile fields.
@@ -46,6 +68,11 @@ pub struct Inspection {
     pub sequences: Vec<SequenceInspection>,
     /// Layers: of each unit in the order of the sequences, then of the head.
     pub layers: Vec<LayerInspection>,
+    /// Bytes of the item bias.
+    pub item_bias_bytes: u64,
+    /// Whether it fits what was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
 }
 
 /// One table.
@@ -65,6 +92,8 @@ pub struct TableInspection {
     pub bytes: usize,
     /// Bytes of keys.
     pub key_bytes: usize,
+    /// How far its numbers are from the trained ones.
+    pub rounding: RoundingError,
 }
 
 /// One field.
@@ -72,9 +101,14 @@ pub struct TableInspection {
 pub struct FieldInspection {
     /// Its name.
     pub name: String,
+    /// Inputs that it contributes.
+    pub width: usize,
     /// Its table; absent for a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// Of a number in an integer blob: what a step is worth, after the normaliser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<f64>,
     /// Of a behaviour's field: the candidate field that it is compared with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pair: Option<String>,
@@ -98,6 +132,8 @@ pub struct SequenceInspection {
 /// One layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LayerInspection {
+    /// "head", or the sequence whose activation unit it belongs to.
+    pub of: String,
     /// Rows of the weight.
     pub inputs: usize,
     /// Columns of the weight.
@@ -106,13 +142,31 @@ pub struct LayerInspection {
     pub activation: &'static str,
     /// Bytes of weight, bias and parameters.
     pub bytes: usize,
+    /// How far its weights are from the trained ones, batch norm folded.
+    pub rounding: RoundingError,
 }
 
-/// Describes a loaded model.
+/// Describes a loaded model. How far its numbers are from the trained ones is what the blob itself tells:
+/// [`Inspection::compare`] measures it.
 #[must_use]
 pub fn inspect(model: &Model<'_>) -> Inspection {
     let header = model.header();
-    let fields = |group| model.fields(group).map(|field| describe(model, &field)).collect();
+    // In the order of the manifest's fixed-point forms: profile, context, candidate, behaviours.
+    let mut fixed = model.manifest().fixed.iter();
+    let mut describe = |field: Field<'_>| {
+        let fixed = if field.kind == FieldKind::Numeric { fixed.next() } else { None };
+        describe_field(model, &field, fixed)
+    };
+    let [profile, context, candidate] = [Group::Profile, Group::Context, Group::Candidate]
+        .map(|group| model.fields(group).map(&mut describe).collect());
+    let sequences = model.sequences().map(|sequence| {
+        let fields = model.behaviour_fields(&sequence).map(&mut describe).collect();
+        describe_sequence(&sequence, fields)
+    });
+    let sequences = sequences.collect();
+    let sections = model.manifest().sections;
+    let section_len = |index: u16| sections.get(index.into()).unwrap_or_default().len;
+    let arithmetic = arithmetic(model);
     Inspection {
         name: model.name().to_owned(),
         format: format!("{}.{}", din_core::header::MAJOR, header.minor),
@@ -125,17 +179,27 @@ pub fn inspect(model: &Model<'_>) -> Inspection {
         scratch_len: model.scratch_len_for(Blocking::SMALL),
         scratch_bytes: model.scratch_len_for(Blocking::SMALL) * 4,
         scratch_bytes_64_bit: model.scratch_len_for(Blocking::LARGE) * 4,
+        ram: Ram::of(model, Blocking::SMALL),
+        ram_64_bit: Ram::of(model, Blocking::LARGE),
         macs_per_candidate: model.candidate_macs(),
-        tables: model.tables().map(|table| describe_table(&table)).collect(),
-        profile: fields(Group::Profile),
-        context: fields(Group::Context),
-        candidate: fields(Group::Candidate),
-        sequences: model.sequences().map(|sequence| describe_sequence(model, &sequence)).collect(),
+        cycles: cycle_estimates(&arithmetic, header.is_integer()),
+        arithmetic,
+        tables: model
+            .tables()
+            .enumerate()
+            .map(|(index, table)| describe_table(model, index, &table))
+            .collect(),
+        profile,
+        context,
+        candidate,
+        sequences,
         layers: describe_layers(model),
+        item_bias_bytes: model.manifest().item_bias.map_or(0, |bias| section_len(bias.values)),
+        fit: None,
     }
 }
 
-fn describe_table(table: &din_core::Table<'_>) -> TableInspection {
+fn describe_table(model: &Model<'_>, index: usize, table: &din_core::Table<'_>) -> TableInspection {
     TableInspection {
         name: table.name().to_owned(),
         rows: table.rows(),
@@ -155,20 +219,23 @@ fn describe_table(table: &din_core::Table<'_>) -> TableInspection {
         },
         bytes: table.values_len(),
         key_bytes: table.keys_len(),
+        rounding: rounding::of_table(model, index),
     }
 }
 
-fn describe(model: &Model<'_>, field: &Field<'_>) -> FieldInspection {
-    let table = field.table.filter(|_| field.kind == FieldKind::Categorical);
+fn describe_field(model: &Model<'_>, field: &Field<'_>, fixed: Option<FixedRecord>) -> FieldInspection {
+    let table = field.table.filter(|_| field.kind == FieldKind::Categorical).map(|table| model.table(table));
     let pair = field.pair.and_then(|pair| model.fields(Group::Candidate).nth(pair));
     FieldInspection {
         name: field.name.to_owned(),
-        table: table.map(|table| model.table(table).name().to_owned()),
+        width: table.map_or(1, |table| table.dim()),
+        table: table.map(|table| table.name().to_owned()),
+        step: fixed.map(|fixed| 2.0_f64.powi(-i32::from(fixed.fraction))),
         pair: pair.map(|pair| pair.name.to_owned()),
     }
 }
 
-fn describe_sequence(model: &Model<'_>, sequence: &din_core::Sequence<'_>) -> SequenceInspection {
+fn describe_sequence(sequence: &din_core::Sequence<'_>, fields: Vec<FieldInspection>) -> SequenceInspection {
     SequenceInspection {
         name: sequence.name().to_owned(),
         capacity: sequence.capacity(),
@@ -180,40 +247,45 @@ fn describe_sequence(model: &Model<'_>, sequence: &din_core::Sequence<'_>) -> Se
             _ => "unknown",
         },
         key_width: sequence.key_width(),
-        fields: model.behaviour_fields(sequence).map(|field| describe(model, &field)).collect(),
+        fields,
     }
 }
 
 fn describe_layers(model: &Model<'_>) -> Vec<LayerInspection> {
+    let units = model.sequences().zip(model.manifest().sequences.iter());
+    let owners: Vec<String> =
+        units.flat_map(|(sequence, record)| vec![sequence.name().to_owned(); record.layers.into()]).collect();
+    let of = |index: usize| owners.get(index).cloned().unwrap_or_else(|| "head".to_owned());
     if !model.header().is_integer() {
-        let describe = |layer: din_core::Layer<'_>| LayerInspection {
+        let describe = |(index, layer): (usize, din_core::Layer<'_>)| LayerInspection {
+            of: of(index),
             inputs: layer.inputs(),
             outputs: layer.outputs(),
             activation: activation_name(layer.activation()),
             bytes: layer.byte_len(),
+            rounding: RoundingError::EXACT,
         };
-        return model.layers().map(describe).collect();
+        return model.layers().enumerate().map(describe).collect();
     }
-    let manifest = model.manifest();
-    let section_len = |index: u16| {
-        let section = manifest.sections.get(index.into()).unwrap_or_default();
-        section.len as usize
-    };
+    let (manifest, errors) = (model.manifest(), rounding::of_layers(model));
+    let section_len = |index: u16| manifest.sections.get(index.into()).unwrap_or_default().len as usize;
     let mut parts = manifest.parts.iter();
-    let describe = |layer: IntegerLayerRecord| {
+    let describe = |(index, layer): (usize, IntegerLayerRecord)| {
         let own = section_len(layer.addend) + section_len(layer.parameters);
         let parts: Vec<_> = parts.by_ref().take(layer.parts.into()).collect();
         let of_part = |part: &PartRecord| {
             section_len(part.weight) + section_len(part.base) + section_len(part.multipliers)
         };
         LayerInspection {
+            of: of(index),
             inputs: parts.iter().map(|part| part.inputs as usize).sum(),
             outputs: layer.outputs as usize,
             activation: activation_name(layer.activation),
             bytes: own + parts.iter().map(of_part).sum::<usize>(),
+            rounding: errors.get(index).copied().unwrap_or(RoundingError::EXACT),
         }
     };
-    manifest.integer_layers.iter().map(describe).collect()
+    manifest.integer_layers.iter().enumerate().map(describe).collect()
 }
 
 fn activation_name(activation: Activation) -> &'static str {
@@ -225,82 +297,4 @@ fn activation_name(activation: Activation) -> &'static str {
         Activation::Dice => "dice",
         _ => "unknown",
     }
-}
-
-impl fmt::Display for Inspection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{} version {} (id {:#018x}), format {}, {} path",
-            self.name, self.model_version, self.model_id, self.format, self.path
-        )?;
-        writeln!(
-            f,
-            "{} bytes, {} of them header and manifest; {} bytes of scratch ({} numbers) on a 32-bit core, {} on a 64-bit \
-             processor; {} multiply-accumulates a candidate",
-            self.bytes,
-            self.manifest_bytes,
-            self.scratch_bytes,
-            self.scratch_len,
-            self.scratch_bytes_64_bit,
-            self.macs_per_candidate
-        )?;
-        writeln!(
-            f,
-            "\n{:<24} {:>9} {:>5} {:>9} {:>12} {:>11} {:>10}",
-            "table", "rows", "dim", "encoding", "vocabulary", "bytes", "key bytes"
-        )?;
-        for table in &self.tables {
-            writeln!(
-                f,
-                "{:<24} {:>9} {:>5} {:>9} {:>12} {:>11} {:>10}",
-                table.name,
-                table.rows,
-                table.dim,
-                table.encoding,
-                table.vocabulary,
-                table.bytes,
-                table.key_bytes
-            )?;
-        }
-        writeln!(f)?;
-        for (group, fields) in
-            [("profile", &self.profile), ("context", &self.context), ("candidate", &self.candidate)]
-        {
-            writeln!(f, "{group}: {}", list(fields))?;
-        }
-        for sequence in &self.sequences {
-            writeln!(
-                f,
-                "sequence {}: last {} behaviours, {} pooling, key {} wide: {}",
-                sequence.name,
-                sequence.capacity,
-                sequence.pooling,
-                sequence.key_width,
-                list(&sequence.fields)
-            )?;
-        }
-        writeln!(f, "\n{:<8} {:>7} {:>8} {:>11} {:>9}", "layer", "inputs", "outputs", "activation", "bytes")?;
-        for (index, layer) in self.layers.iter().enumerate() {
-            writeln!(
-                f,
-                "{index:<8} {:>7} {:>8} {:>11} {:>9}",
-                layer.inputs, layer.outputs, layer.activation, layer.bytes
-            )?;
-        }
-        Ok(())
-    }
-}
-
-fn list(fields: &[FieldInspection]) -> String {
-    if fields.is_empty() {
-        return "none".to_owned();
-    }
-    let describe = |field: &FieldInspection| {
-        let what =
-            field.table.as_ref().map_or_else(|| "a number".to_owned(), |table| format!("table {table}"));
-        let pair = field.pair.as_ref().map_or_else(String::new, |pair| format!(", compared with {pair}"));
-        format!("{} ({what}{pair})", field.name)
-    };
-    fields.iter().map(describe).collect::<Vec<_>>().join(", ")
 }

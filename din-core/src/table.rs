@@ -1,6 +1,6 @@
 //! Embedding tables and their vocabularies, read in place.
 
-use crate::bytes::{F32s, range, u16_at, u32_at, u64_at};
+use crate::bytes::{F32s, range, u16_at, u64_at};
 use crate::fixed;
 use crate::kernels::integer::{IntegerKernel, Scale};
 use crate::kernels::{Kernel, copy};
@@ -174,12 +174,14 @@ impl<'a> Table<'a> {
         let Some(Fixed { fraction, shift, limit }) = self.fixed else { return };
         let bytes = self.bytes_of(row);
         let scale = Scale { multiplier: self.multiplier(row), shift, limit };
-        let rounded = |bits: u32| scale.clamped(fixed::of_f32_bits(bits, fraction));
         match self.encoding {
-            RowEncoding::F32 => copy(bytes.chunks_exact(4).map(|bits| rounded(u32_at(bits, 0))), out),
+            RowEncoding::F32 => {
+                let numbers = bytes.as_chunks::<4>().0.iter().map(|bits| u32::from_le_bytes(*bits));
+                copy(numbers.map(|bits| scale.clamped(fixed::of_f32_bits(bits, fraction))), out);
+            }
             RowEncoding::F16 => {
-                let halves = bytes.chunks_exact(2).map(|half| u16_at(half, 0));
-                copy(halves.map(|half| rounded(fixed::f32_bits_of_half(half))), out);
+                let halves = bytes.as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half));
+                copy(halves.map(|half| scale.clamped(fixed::of_half(half, fraction))), out);
             }
             RowEncoding::Int8 => kernel.scale(&scale, bytes, out),
             RowEncoding::Int4 => copy(nibbles(bytes).map(|q| scale.of(q)), out),

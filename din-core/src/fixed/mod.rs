@@ -2,7 +2,9 @@
 
 mod curves;
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", test, din_dsp))]
+#[cfg(any(test, din_dsp))]
+pub(crate) use curves::SEGMENTS;
+#[cfg(din_panels)]
 pub(crate) use curves::SIGMOID;
 pub use curves::{exp_of_minus, log1p, score, sigmoid};
 
@@ -46,6 +48,19 @@ pub(crate) fn of_f32_bits(bits: u32, fraction: i8) -> i32 {
         8.. if magnitude == 0 => 0,
         8.. if signed < 0 => i32::MIN,
         8.. => i32::MAX,
+    }
+}
+
+/// A finite half, rounded half up to a multiple of `2^-fraction`; saturates beyond 2^19.
+pub(crate) fn of_half(half: u16, fraction: i8) -> i32 {
+    let exponent = (half >> 10 & 31).cast_signed();
+    let implicit = if exponent == 0 { 0 } else { 1 << 10 };
+    let magnitude = i32::from(half & 0x3ff | implicit);
+    let signed = if half >> 15 == 0 { magnitude } else { magnitude.wrapping_neg() };
+    // The number is magnitude 2^(exponent - 25), the magnitude below 2^11.
+    match i32::from(exponent.max(1)).wrapping_sub(25).wrapping_add(fraction.into()) {
+        right @ ..0 => rshift(signed, right.unsigned_abs().min(13) as u8),
+        left => signed.wrapping_shl(left.unsigned_abs().min(19)),
     }
 }
 
@@ -106,6 +121,13 @@ mod tests {
                 if value.is_finite() {
                     assert_eq!(of_f32_bits(bits, fraction), expected as i32, "{value:e} {fraction}");
                 }
+            }
+        }
+        for (half, fraction) in (0..=u16::MAX).flat_map(|half| [-40, -8, 0, 3, 12, 40].map(|f| (half, f))) {
+            if half >> 10 & 31 != 31 {
+                let expected = of_f32_bits(f32_bits_of_half(half), fraction);
+                let found = of_half(half, fraction);
+                assert_eq!(sat16(found), sat16(expected), "{half:#06x} {fraction}");
             }
         }
         assert_eq!(of_f32_bits(0, 127), 0);

@@ -5,6 +5,7 @@
 //! | portable | everywhere | where nothing below is |
 //! | AVX2 + FMA + F16C | x86-64 | at run time with the feature `std`, else if compiled for it |
 //! | NEON | 64-bit Arm | always, but for targets without floating point |
+//! | FPU | Cortex-M4F, M7, M33 with floating point | if compiled for it: see `build.rs` |
 //!
 //! The contract: an output is one sum in the order of the inputs, whatever the number of rows and columns that are
 //! computed together. So with any one kernel a score has the same bits alone and within a slate. Kernels differ from
@@ -13,6 +14,8 @@
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod aarch64;
+#[cfg(any(test, din_fpu))]
+mod fpu;
 pub(crate) mod integer;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
 mod operands;
@@ -21,6 +24,7 @@ mod portable;
 mod x86_64;
 
 use crate::bytes::F32s;
+use crate::math::sigmoid;
 
 /// An implementation of the dense products and activations of the f32 path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,11 +39,13 @@ pub enum Kernel {
     /// 64-bit Arm with NEON.
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     Neon,
+    /// Cortex-M with an FPU of its own fused multiply-add. In tests of other machines that is emulated.
+    #[cfg(any(test, din_fpu))]
+    Fpu,
 }
 
 /// Proof that the processor has what a kernel needs: only `best` and `all` of [`Kernel`] and
 /// [`IntegerKernel`](crate::IntegerKernel) make one.
-#[cfg(target_arch = "x86_64")]
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detected(pub(crate) ());
@@ -54,6 +60,8 @@ impl Kernel {
         }
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         return Self::Neon;
+        #[cfg(din_fpu)]
+        return Self::Fpu;
         #[allow(unreachable_code)] // behind a kernel that is always there
         Self::Portable
     }
@@ -61,7 +69,10 @@ impl Kernel {
     /// Every kernel that this processor has, the portable one first.
     pub fn all() -> impl Iterator<Item = Self> {
         let best = Self::best();
-        core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best))
+        let all = core::iter::once(Self::Portable).chain((best != Self::Portable).then_some(best));
+        #[cfg(all(test, not(din_fpu)))] // emulated
+        let all = all.chain([Self::Fpu]);
+        all
     }
 
     /// What it is called in reports.
@@ -73,6 +84,8 @@ impl Kernel {
             Self::Avx2(_) => "avx2",
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => "neon",
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => "fpu",
         }
     }
 
@@ -84,6 +97,8 @@ impl Kernel {
             Self::Avx2(_) => x86_64::product(x, w, start, finish, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::product(x, w, start, finish, out),
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::product(x, w, start, finish, out),
         }
     }
 
@@ -95,6 +110,8 @@ impl Kernel {
             Self::Avx2(_) => x86_64::dots(x, w, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dots(x, w, out),
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::dots(x, w, out),
         }
     }
 
@@ -115,6 +132,8 @@ impl Kernel {
             Self::Avx2(_) => return x86_64::own_product(x, own, panel, start, finish, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::combine(own, panel),
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::combine(own, panel),
         }
         let matrix = Matrix::whole(as_weights(panel), own.key.rows, own.key.columns);
         self.product(x, matrix, start, finish, out);
@@ -129,6 +148,26 @@ impl Kernel {
         }
     }
 
+    /// Whether a product computes sigmoids of sums that are still in registers, and not only after all of them.
+    pub(crate) const fn finishes_sums(self) -> bool {
+        match self {
+            Self::Portable => false,
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => false,
+            #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+            _ => true,
+        }
+    }
+
+    /// `1 / (1 + exp(-s))` of each number.
+    pub(crate) fn sigmoids(self, numbers: &mut [f32]) {
+        match self {
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::sigmoids(numbers),
+            _ => numbers.iter_mut().for_each(|s| *s = sigmoid(*s)),
+        }
+    }
+
     /// `s (alpha + (1 - alpha) sigmoid(a s + b))`, one `a`, `b`, `alpha` for each of the units of a row.
     pub(crate) fn dice(self, row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
         match self {
@@ -137,6 +176,8 @@ impl Kernel {
             Self::Avx2(_) => x86_64::dice(row, a, b, alpha),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dice(row, a, b, alpha),
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::dice(row, a, b, alpha),
         }
     }
 }

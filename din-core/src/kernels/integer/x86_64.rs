@@ -443,7 +443,7 @@ fn dots_avx2(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
     }
 }
 
-/// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
+/// Some columns of each query's own matrix, as a panel: `[N, P] -> [N, ceil(D / 2), columns, 2]`.
 pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
     let Some(Queries { count, paired, len }) = part.queries(queries, start, columns, panels) else {
         return portable::combine(part, queries, start, columns, panels);

@@ -2,7 +2,7 @@
 
 mod curves;
 
-#[cfg(any(test, din_dsp))]
+#[cfg(any(test, din_dsp, din_thumb))]
 pub(crate) use curves::SEGMENTS;
 #[cfg(din_panels)]
 pub(crate) use curves::SIGMOID;

@@ -13,9 +13,9 @@
 mod instructions;
 
 use super::extents::OwnRows;
-use super::{Finish, Own, Parameters, Part, Product, Weights, finished, portable};
-use crate::fixed::{rshift, sat16, sigmoid};
-use instructions::{Column, Quads};
+use super::{Own, Parameters, Part, Product, Weights, finished, portable};
+use crate::fixed::{SEGMENTS, rshift, sat16, sigmoid};
+use instructions::{Column, Combine, Quads};
 
 /// Whether the cores load words from there.
 fn is_aligned<N>(from: *const N) -> bool {
@@ -131,18 +131,27 @@ pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
 /// `x w` of four rows, or of fewer, the last of them several times.
 #[inline(never)]
 unsafe fn four_rows(x: *const i16, stride: usize, rows: usize, weights: &[i16]) -> [i32; 4] {
-    let last = rows.saturating_sub(1);
     let mut column = Column {
-        x: core::array::from_fn(|row| x.wrapping_add(row.min(last) * stride)),
+        x: addresses(x, stride, rows),
         weights: weights.as_ptr(),
         inputs: weights.len(),
         sums: [0; 4],
+        out: [core::ptr::null_mut(); 4],
+        shift: 0,
+        multiplier: 0,
+        start: 0,
+        finish_shift: 0,
+        segments: core::ptr::null(),
     };
-    if !weights.is_empty() {
-        // SAFETY: the caller vouches for the rows.
-        unsafe { instructions::column(&mut column) };
-    }
+    // SAFETY: the caller vouches for the rows, and for a weight.
+    unsafe { instructions::column(&mut column) };
     column.sums
+}
+
+/// Of four rows, or of fewer, the last of them several times.
+#[inline]
+fn addresses(x: *const i16, stride: usize, rows: usize) -> [*const i16; 4] {
+    core::array::from_fn(|row| x.wrapping_add(row.min(rows.saturating_sub(1)) * stride))
 }
 
 /// See [`IntegerKernel::own_product`](super::IntegerKernel::own_product).
@@ -150,92 +159,71 @@ unsafe fn four_rows(x: *const i16, stride: usize, rows: usize, weights: &[i16]) 
 pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut [i16]) {
     let part = &own.part;
     let fits = [part.base, part.weight, part.multipliers].into_iter().all(|run| is_aligned(run.as_ptr()));
-    let held = own.rows(x, panel, out, 1).filter(|_| fits);
+    let held = own.rows(x, panel, out, 1).filter(|_| fits && is_aligned(panel.as_ptr()));
     let Some(OwnRows { candidates, paired, rows }) = held else {
         return portable::own_product(own, x, panel, out);
     };
     let (inputs, outputs) = (part.inputs, part.outputs);
-    let column = &mut panel[..inputs];
+    let weights = &mut panel[..inputs];
+    let half = 1_i32.wrapping_shl(part.shift.into()) >> 1;
+    let mut column = Column {
+        x: [x.as_ptr(); 4],
+        weights: weights.as_ptr(),
+        inputs,
+        sums: [0; 4],
+        out: [core::ptr::null_mut(); 4],
+        shift: part.shift.into(),
+        multiplier: 0,
+        start: 0,
+        finish_shift: own.finish.shift.into(),
+        segments: if own.finish.sigmoid { SEGMENTS.as_ptr() } else { core::ptr::null() },
+    };
     for candidate in 0..candidates {
         let query = &own.queries[candidate * paired..][..paired];
-        let out = &mut out[candidate * rows * outputs..][..rows * outputs];
         for o in 0..outputs {
-            // SAFETY: `Own::rows` checked every address.
-            let m = unsafe {
-                combine(part, query, o, column);
-                i16_at(part.multipliers.as_ptr(), o)
-            };
-            let end =
-                End { start: own.starts[candidate * outputs + o], shift: part.shift, m, finish: own.finish };
-            for row in (0..rows).step_by(4) {
-                let x = x.as_ptr().wrapping_add(row * inputs);
-                let out = out.as_mut_ptr().wrapping_add(row * outputs + o);
-                // SAFETY: as above.
-                unsafe {
-                    let sums = four_rows(x, inputs, rows - row, column);
-                    end.write(&sums[..4.min(rows - row)], out, outputs);
-                }
+            combine(part, query, o, weights);
+            // SAFETY: `Own::rows` checked the multipliers.
+            column.multiplier = unsafe { i16_at(part.multipliers.as_ptr(), o) };
+            column.start = own.starts[candidate * outputs + o];
+            let mut row = 0;
+            let mut to = out.as_mut_ptr().wrapping_add(candidate * rows * outputs + o);
+            while row < rows {
+                column.x = addresses(x.as_ptr().wrapping_add(row * inputs), inputs, rows - row);
+                column.out = addresses(to, outputs, rows - row).map(<*const i16>::cast_mut);
+                column.sums = [half; 4];
+                // SAFETY: `Own::rows` checked every address.
+                unsafe { instructions::column(&mut column) };
+                to = to.wrapping_add(4 * outputs);
+                row += 4;
             }
         }
     }
 }
 
-/// What becomes of a column's sums.
-struct End {
-    start: i32,
-    shift: u8,
-    m: i32,
-    finish: Finish,
-}
-
-impl End {
-    // As part of another function it has no registers left.
-    #[inline(never)]
-    unsafe fn write(&self, sums: &[i32], mut out: *mut i16, stride: usize) {
-        for sum in sums {
-            // SAFETY: the caller vouches for as many rows of the output.
-            unsafe { *out = finished(self.finish, scaled(self.start, *sum, self.shift, self.m)) };
-            out = out.wrapping_add(stride);
-        }
-    }
-}
-
-/// A column of a query's own matrix.
+/// A column of a query's own matrix, of a part that is whole.
 #[inline(never)]
-unsafe fn combine(part: &Part<'_>, query: &[i16], o: usize, column: &mut [i16]) {
-    // Two inputs of the base are as many bytes as four weights.
-    let stride = 4 * part.outputs;
-    let mut base = part.base.as_ptr().wrapping_add(4 * o);
-    let mut weights = part.weight.as_ptr().wrapping_add(4 * o).cast::<i8>();
-    let (quads, rest) = query.as_chunks::<4>();
-    let (to, left) = column.split_at_mut(4 * quads.len());
-    // SAFETY: the caller vouches for the column.
-    unsafe {
-        for (to, [q0, q1, q2, q3]) in to.as_chunks_mut::<4>().0.iter_mut().zip(quads) {
-            to[0] = combined(i16_at(base, 0), *weights, *q0);
-            to[1] = combined(i16_at(base, 1), *weights.add(2), *q1);
-            base = base.wrapping_add(stride);
-            to[2] = combined(i16_at(base, 0), *weights.add(1), *q2);
-            to[3] = combined(i16_at(base, 1), *weights.add(3), *q3);
-            base = base.wrapping_add(stride);
-            weights = weights.wrapping_add(stride);
-        }
-        for (to, d) in left.iter_mut().zip(4 * quads.len()..) {
-            let base = part.base_at(d, o).into();
-            *to = match rest.get(d - 4 * quads.len()) {
-                Some(query) => combined(base, part.weight_at(d, o), *query),
-                None => combined(base, 0, 0),
-            };
+fn combine(part: &Part<'_>, query: &[i16], o: usize, column: &mut [i16]) {
+    let quads = if is_aligned(query.as_ptr()) { query.len() / 4 } else { 0 };
+    if quads > 0 {
+        // Two inputs of the base are as many bytes as four weights.
+        let (base, weights) = (part.base.as_ptr(), part.weight.as_ptr());
+        // SAFETY: the part has that many inputs, as does the column.
+        unsafe {
+            instructions::combine(&Combine {
+                base: base.add(4 * o),
+                weights: weights.add(4 * o),
+                to: column.as_mut_ptr(),
+                query: query.as_ptr(),
+                stride: 4 * part.outputs,
+                quads,
+            });
         }
     }
-}
-
-/// `sat16(base + rshift(w q, 8))`
-#[inline(always)]
-fn combined(base: i32, weight: i8, query: i16) -> i16 {
-    let sum = base.wrapping_add(rshift(i32::from(weight).wrapping_mul(query.into()), 8));
-    // The loader lets no model through that is clamped here.
-    if i32::from(sum as i16) == sum { sum as i16 } else { sat16(sum) }
+    for (d, to) in column.iter_mut().enumerate().skip(4 * quads) {
+        let q = query.get(d).copied().unwrap_or_default();
+        let product = rshift(i32::from(part.weight_at(d, o)).wrapping_mul(q.into()), 8);
+        *to = sat16(i32::from(part.base_at(d, o)).wrapping_add(product));
+    }
 }
 
 /// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).

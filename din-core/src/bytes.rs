@@ -5,7 +5,7 @@
 pub(crate) struct F32s<'a>(pub &'a [u8]);
 
 impl<'a> F32s<'a> {
-    pub fn iter(self) -> impl ExactSizeIterator<Item = f32> + 'a {
+    pub fn iter(self) -> impl ExactSizeIterator<Item = f32> + Clone + 'a {
         self.0.chunks_exact(4).map(|bytes| f32::from_le_bytes(array_of(bytes)))
     }
 
@@ -39,6 +39,72 @@ pub(crate) fn u32_at(bytes: &[u8], start: usize) -> u32 {
 
 pub(crate) fn u64_at(bytes: &[u8], start: usize) -> u64 {
     u64::from_le_bytes(array_of(range(bytes, start, 8)))
+}
+
+/// Little-endian numbers one after the other; zeros after the last.
+#[derive(Clone, Debug)]
+pub struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    /// From the first byte on.
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        let bytes = array_of(self.0);
+        self.0 = self.0.get(N..).unwrap_or_default();
+        bytes
+    }
+
+    /// The next byte.
+    #[inline]
+    pub fn u8(&mut self) -> u8 {
+        let [byte] = self.array();
+        byte
+    }
+
+    /// The next byte, signed.
+    #[inline]
+    pub fn i8(&mut self) -> i8 {
+        self.u8().cast_signed()
+    }
+
+    /// The next two bytes.
+    #[inline]
+    pub fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.array())
+    }
+
+    /// The next four bytes.
+    #[inline]
+    pub fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.array())
+    }
+
+    /// The next four bytes, signed.
+    #[inline]
+    pub fn i32(&mut self) -> i32 {
+        self.u32().cast_signed()
+    }
+
+    /// The next eight bytes.
+    #[inline]
+    pub fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.array())
+    }
+
+    /// The next four bytes.
+    #[inline]
+    pub fn f32(&mut self) -> f32 {
+        f32::from_bits(self.u32())
+    }
+
+    /// The next byte: the index of one of some values.
+    #[inline]
+    pub fn choice<E: Copy, const N: usize>(&mut self, values: [E; N]) -> Option<E> {
+        values.get(usize::from(self.u8())).copied()
+    }
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl<'s> Memory<'s> {
             interests: take_shorts(&mut scratch, n.wrapping_mul(sizes.pooled)),
             unit: pooling::Memory {
                 hidden: take_shorts(&mut scratch, sizes.hidden),
-                spare: take_shorts(&mut scratch, sizes.hidden),
+                spare: take_shorts(&mut scratch, sizes.spare),
                 panels: take_shorts(&mut scratch, sizes.panels),
                 sums: scratch.take(sizes.sums),
                 results: scratch.take(sizes.results),

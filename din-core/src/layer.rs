@@ -3,7 +3,6 @@
 use crate::bytes::F32s;
 use crate::kernels::{Finish, Kernel, Matrix, Rows, Start};
 use crate::manifest::Activation;
-use crate::math::sigmoid;
 
 /// One dense layer of a loaded model.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,9 +50,9 @@ impl<'a> Layer<'a> {
     }
 
     /// What a product can do of the activation while it has the sums in registers; [`activate`](Self::activate) the rest.
-    pub(crate) const fn finish(&self) -> Finish {
+    pub(crate) const fn finish(&self, kernel: Kernel) -> Finish {
         match self.activation {
-            Activation::Sigmoid => Finish::Sigmoid,
+            Activation::Sigmoid if kernel.finishes_sums() => Finish::Sigmoid,
             _ => Finish::Sum,
         }
     }
@@ -75,7 +74,7 @@ impl<'a> Layer<'a> {
             }
             kernel.dots(x, weights.numbers, out);
             if finish == Finish::Sigmoid {
-                out.iter_mut().for_each(|s| *s = sigmoid(*s));
+                kernel.sigmoids(out);
             }
         } else {
             let rows = out.len() / self.outputs.max(1);
@@ -88,7 +87,7 @@ impl<'a> Layer<'a> {
         match self.activation {
             Activation::Linear => {}
             Activation::Sigmoid if finished == Finish::Sigmoid => {}
-            Activation::Sigmoid => rows.iter_mut().for_each(|s| *s = sigmoid(*s)),
+            Activation::Sigmoid => kernel.sigmoids(rows),
             Activation::Relu => rows.iter_mut().for_each(|s| *s = s.max(0.0)),
             Activation::PRelu => {
                 for row in rows.chunks_exact_mut(self.outputs.max(1)) {
@@ -120,7 +119,7 @@ pub(crate) fn forward<'b>(
     for layer in layers {
         let out = spare.get_mut(..rows.wrapping_mul(layer.outputs)).unwrap_or_default();
         let input = x.get(..rows.wrapping_mul(layer.inputs)).unwrap_or_default();
-        let finish = layer.finish();
+        let finish = layer.finish(kernel);
         layer.product(kernel, input, (0, layer.inputs), Start::Row(layer.bias), finish, out);
         layer.activate(kernel, finish, out);
         core::mem::swap(&mut x, &mut spare);

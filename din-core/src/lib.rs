@@ -43,7 +43,7 @@
 //! | `error` | [`LoadError`], [`ScoreError`] |
 //! | `bytes`, `checksum`, `hash` | numbers in place, CRC-32, FNV-1a |
 //! | `math`, [`fixed`], `normaliser` | exp and sigmoid, fixed-point arithmetic, raw number to input |
-//! | `kernels` | small dense products and activations, f32 and integer: portable, AVX2, AVX-512, NEON, DSP |
+//! | `kernels` | small dense products and activations, f32 and integer: portable, AVX2, AVX-512, NEON, those of Cortex-M |
 //! | `records` | lists of fixed-width records, in place |
 //! | [`header`], [`manifest`] | the blob format |
 //! | `value`, `history` | what an application hands over |

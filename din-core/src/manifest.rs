@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::records::{Record, Records};
+pub use crate::records::{Cursor, Record, Records};
 
 /// Stands for "none" where a record refers to another.
 pub const NONE: u16 = u16::MAX;
@@ -29,6 +29,12 @@ pub struct Name {
     pub start: u16,
     /// Bytes.
     pub len: u8,
+}
+
+impl Name {
+    fn read(from: &mut Cursor<'_>) -> Self {
+        Self { start: from.u16(), len: from.u8() }
+    }
 }
 
 /// How the numbers of an embedding row are stored.
@@ -122,6 +128,34 @@ pub struct TableRecord {
 impl Record for TableRecord {
     const SIZE: usize = 30;
     const NAME: &'static str = "table";
+
+    #[inline]
+    fn read(from: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self {
+            name: Name::read(from),
+            rows: from.u32(),
+            dim: from.u16(),
+            encoding: from.choice([
+                RowEncoding::F32,
+                RowEncoding::Int8,
+                RowEncoding::F16,
+                RowEncoding::Int4,
+            ])?,
+            values: from.u16(),
+            scales: from.u16(),
+            vocabulary: from.choice([
+                VocabularyKind::Dense,
+                VocabularyKind::Keys,
+                VocabularyKind::HashedText,
+            ])?,
+            first_id: from.u64(),
+            first_row: from.u8(),
+            keys: from.u16(),
+            fraction: from.i8(),
+            shift: from.u8(),
+            limit: from.u16(),
+        })
+    }
 }
 
 /// Whether a field holds an id or a number.
@@ -156,6 +190,17 @@ pub struct FieldRecord {
 impl Record for FieldRecord {
     const SIZE: usize = 21;
     const NAME: &'static str = "field";
+
+    #[inline]
+    fn read(from: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self {
+            name: Name::read(from),
+            kind: from.choice([FieldKind::Categorical, FieldKind::Numeric])?,
+            table: from.u16(),
+            pair: from.u16(),
+            normaliser: crate::Normaliser::read(from)?,
+        })
+    }
 }
 
 /// How keys become an interest vector.
@@ -203,6 +248,26 @@ pub struct SequenceRecord {
 impl Record for SequenceRecord {
     const SIZE: usize = 14;
     const NAME: &'static str = "sequence";
+
+    #[inline]
+    fn read(from: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self {
+            name: Name::read(from),
+            capacity: from.u16(),
+            fields: from.u16(),
+            pooling: from.choice([
+                Pooling::Sum,
+                Pooling::Mean,
+                Pooling::Attention,
+                Pooling::SoftmaxAttention,
+            ])?,
+            layers: from.u8(),
+            weight_limit: from.u16(),
+            weight_fraction: from.i8(),
+            pooled_shift: from.u8(),
+            product_shift: from.u8(),
+        })
+    }
 }
 
 /// What follows the affine part of a layer.
@@ -225,6 +290,9 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// In the order of their numbers.
+    pub(crate) const ALL: [Self; 5] = [Self::Linear, Self::Sigmoid, Self::Relu, Self::PRelu, Self::Dice];
+
     /// Parameters for each unit.
     #[must_use]
     pub const fn parameters(self) -> usize {
@@ -261,6 +329,18 @@ pub struct LayerRecord {
 impl Record for LayerRecord {
     const SIZE: usize = 15;
     const NAME: &'static str = "layer";
+
+    #[inline]
+    fn read(from: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self {
+            inputs: from.u32(),
+            outputs: from.u32(),
+            activation: from.choice(Activation::ALL)?,
+            weight: from.u16(),
+            bias: from.u16(),
+            parameters: from.u16(),
+        })
+    }
 }
 
 /// What a layer of the integer path adds up from one run of inputs: `rshift(sum_d x_d W8[d,h], shift) m[h]`.
@@ -289,6 +369,17 @@ pub struct PartRecord {
 impl Record for PartRecord {
     const SIZE: usize = 11;
     const NAME: &'static str = "part";
+
+    #[inline]
+    fn read(from: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self {
+            inputs: from.u32(),
+            weight: from.u16(),
+            base: from.u16(),
+            multipliers: from.u16(),
+            shift: from.u8(),
+        })
+    }
 }
 
 /// A layer of the integer path: `z = sat16((addend + parts) >> shift)`, then the activation. A last layer's result is not
@@ -319,6 +410,19 @@ pub struct IntegerLayerRecord {
 impl Record for IntegerLayerRecord {
     const SIZE: usize = 12;
     const NAME: &'static str = "integer layer";
+
+    #[inline]
+    fn read(from: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self {
+            outputs: from.u32(),
+            activation: from.choice(Activation::ALL)?,
+            parts: from.u8(),
+            addend: from.u16(),
+            parameters: from.u16(),
+            shift: from.u8(),
+            fraction: from.i8(),
+        })
+    }
 }
 
 /// How a raw number in Q16.16 becomes an input of the integer path:
@@ -343,6 +447,17 @@ pub struct FixedRecord {
 impl Record for FixedRecord {
     const SIZE: usize = 12;
     const NAME: &'static str = "fixed-point field";
+
+    #[inline]
+    fn read(from: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self {
+            mean: from.i32(),
+            multiplier: from.i32(),
+            shift: from.u8(),
+            limit: from.u16(),
+            fraction: from.i8(),
+        })
+    }
 }
 
 /// Where a section lies.
@@ -359,6 +474,11 @@ pub struct SectionRecord {
 impl Record for SectionRecord {
     const SIZE: usize = 16;
     const NAME: &'static str = "section";
+
+    #[inline]
+    fn read(from: &mut Cursor<'_>) -> Option<Self> {
+        Some(Self { offset: from.u64(), len: from.u64() })
+    }
 }
 
 /// The bias that each row of one candidate field adds to the logit.
@@ -431,13 +551,26 @@ impl<'a> Manifest<'a> {
 mod tests {
     use super::*;
 
-    fn assert_size<R: Record>(record: R) {
+    fn assert_size<R: Record + for<'de> Deserialize<'de> + core::fmt::Debug + PartialEq>(record: R) {
         let mut buffer = [0; 64];
-        assert_eq!(postcard::to_slice(&record, &mut buffer).unwrap().len(), R::SIZE, "{}", R::NAME);
+        let bytes = &*postcard::to_slice(&record, &mut buffer).unwrap();
+        assert_eq!(bytes.len(), R::SIZE, "{}", R::NAME);
+        assert_eq!(Records::new(bytes).get(0), Some(record));
+        // Any bytes at all, and as postcard reads them.
+        let mut state = 1_u32;
+        for _ in 0..20_000 {
+            let bytes: [u8; 64] = core::array::from_fn(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if state >> 30 == 0 { (state >> 24) as u8 } else { (state >> 24) as u8 % 6 }
+            });
+            let found = Records::<R>::new(&bytes[..R::SIZE]).get(0);
+            let expected: Option<R> = postcard::from_bytes(&bytes[..R::SIZE]).ok();
+            assert_eq!(std::format!("{found:?}"), std::format!("{expected:?}")); // a NaN equals none
+        }
     }
 
     #[test]
-    fn records_have_their_stated_size_whatever_they_hold() {
+    fn records_are_read_as_postcard_writes_them_and_have_their_stated_size() {
         assert_size(TableRecord::default());
         assert_size(TableRecord {
             rows: u32::MAX,

@@ -1,5 +1,6 @@
 //! How a raw number becomes a model input.
 
+use crate::bytes::Cursor;
 use serde::{Deserialize, Serialize};
 
 /// What is applied to a raw number before it is centred and scaled.
@@ -32,6 +33,11 @@ pub struct Normaliser {
 impl Normaliser {
     /// Leaves numbers as they are, up to a magnitude of 1e6.
     pub const IDENTITY: Self = Self { transform: Transform::Identity, mean: 0.0, scale: 1.0, limit: 1e6 };
+
+    pub(crate) fn read(from: &mut Cursor<'_>) -> Option<Self> {
+        let transform = from.choice([Transform::Identity, Transform::Log1p])?;
+        Some(Self { transform, mean: from.f32(), scale: from.f32(), limit: from.f32() })
+    }
 
     /// The model input for a raw number.
     #[must_use]

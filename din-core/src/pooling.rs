@@ -11,7 +11,7 @@ use crate::sizes::Blocking;
 pub(crate) struct Memory<'s> {
     /// `[candidates of a pass, behaviours of a block, widest]`
     pub hidden: &'s mut [f32],
-    /// As `hidden`.
+    /// As `hidden`, of every second layer.
     pub spare: &'s mut [f32],
     /// `[D, columns of a panel]`
     pub panel: &'s mut [f32],
@@ -90,7 +90,7 @@ impl Unit<'_, '_> {
             let len = candidates.wrapping_mul(rows);
             let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs)).unwrap_or_default();
             self.first_layer(first, keys, inputs, memory.panel, hidden);
-            first.activate(kernel, first.finish(), hidden);
+            first.activate(kernel, first.finish(kernel), hidden);
             let second = sequence.first_layer.saturating_add(1);
             let rest = model.layer_range(second, sequence.layers.saturating_sub(1));
             let results = forward(kernel, rest, memory.hidden, memory.spare, len);
@@ -137,7 +137,7 @@ impl Unit<'_, '_> {
                 let numbers = hidden.get_mut(start..).unwrap_or_default();
                 let part = Start::Row(as_weights(query_part).range(start, columns));
                 let strip = Rows { numbers, rows, columns, stride: outputs };
-                kernel.own_product(keys, own, panel, part, first.finish(), strip);
+                kernel.own_product(keys, own, panel, part, first.finish(kernel), strip);
             }
             start = start.saturating_add(columns);
         }

@@ -193,8 +193,8 @@ impl<'m, 's> Ranker<'m, 's> {
         let interests = scratch.take(n.wrapping_mul(sizes.pooled));
         let products = scratch.take(n.wrapping_mul(sizes.query));
         let mut unit_memory = pooling::Memory {
-            hidden: scratch.take(sizes.unit_block),
-            spare: scratch.take(sizes.unit_block),
+            hidden: scratch.take(sizes.unit_hidden),
+            spare: scratch.take(sizes.unit_spare),
             panel: scratch.take(sizes.panel),
         };
 

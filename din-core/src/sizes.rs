@@ -12,8 +12,8 @@ pub struct Blocking {
 }
 
 impl Blocking {
-    /// Of 32-bit cores: little memory.
-    pub const SMALL: Self = Self { candidates: 1, behaviours: 8, columns: 4 };
+    /// Of 32-bit cores: little memory. A block of behaviours costs a query's own matrix, which is a fifth of a candidate.
+    pub const SMALL: Self = Self { candidates: 1, behaviours: 20, columns: 4 };
     /// Of 64-bit processors: a panel, the hidden layer of a block and a few rows of keys in the first-level cache.
     pub const LARGE: Self = Self { candidates: 8, behaviours: 64, columns: 32 };
     /// Of the machine this is compiled for.
@@ -52,13 +52,13 @@ impl Blocking {
         self.behaviours
     }
 
-    /// Columns of the next panel when so many are left: the last panel is as wide as one and a half.
+    /// Columns of the next panel when so many are left: the last panel is as wide as one and a half, where vectors are wide.
     pub(crate) const fn columns(self, left: usize) -> usize {
         if left <= self.widest_panel() { left } else { self.columns }
     }
 
     pub(crate) const fn widest_panel(self) -> usize {
-        self.columns + self.columns / 2
+        if self.columns >= 16 { self.columns + self.columns / 2 } else { self.columns }
     }
 }
 
@@ -73,8 +73,10 @@ pub(crate) struct Sizes {
     pub head_widest: usize,
     /// Outputs of the head's first layer.
     pub head_first: usize,
-    /// Widest output of any unit's layers, times the behaviours of a block and the candidates of a pass.
-    pub unit_block: usize,
+    /// Widest output of any unit's first, third, ... layer, times the behaviours of a block and the candidates of a pass.
+    pub unit_hidden: usize,
+    /// As `unit_hidden`, of the layers between.
+    pub unit_spare: usize,
     /// Widest key, times the columns of a panel.
     pub panel: usize,
     /// Widest output of a unit's first layer.
@@ -108,9 +110,11 @@ impl Sizes {
         blocking: Blocking,
         history: usize,
     ) {
-        let (mut widest, mut first, mut macs) = (0, 0, 0_u64);
+        let (mut widest, mut first, mut macs) = ([0, 0], 0, 0_u64);
         for (index, layer) in unit.enumerate() {
-            widest = widest.max(layer.outputs);
+            let [hidden, spare] = &mut widest;
+            let widest = if index % 2 == 0 { hidden } else { spare };
+            *widest = layer.outputs.max(*widest);
             let mut inputs = layer.inputs;
             if index == 0 {
                 first = layer.outputs;
@@ -126,7 +130,9 @@ impl Sizes {
             self.candidate_macs = self.candidate_macs.saturating_add(pairs).saturating_add(query);
             let together = blocking.candidates_of_a_pass();
             let rows = sequence.capacity.min(blocking.behaviours).saturating_mul(together);
-            self.unit_block = self.unit_block.max(widest.saturating_mul(rows));
+            let [hidden, spare] = widest.map(|widest| widest.saturating_mul(rows));
+            self.unit_hidden = self.unit_hidden.max(hidden);
+            self.unit_spare = self.unit_spare.max(spare);
             let columns = first.min(blocking.widest_panel());
             self.panel = self.panel.max(sequence.key_width.saturating_mul(columns));
         }
@@ -165,8 +171,13 @@ impl Sizes {
             self.query,
         ]
         .map(|len| len.saturating_mul(blocking.candidates));
-        let shared =
-            [self.head_first, self.widest_row.max(self.pooled), self.unit_block, self.unit_block, self.panel];
+        let shared = [
+            self.head_first,
+            self.widest_row.max(self.pooled),
+            self.unit_hidden,
+            self.unit_spare,
+            self.panel,
+        ];
         let runs = each_candidate.into_iter().chain(shared).map(|len| blocking.padded(len));
         // What is lost before the first run, where the caller's memory is less aligned.
         let before = blocking.alignment() - 1;

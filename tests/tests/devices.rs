@@ -103,9 +103,10 @@ fn din_core_passes_its_tests_on_an_emulated_64_bit_arm() {
     test_on("aarch64-unknown-linux-gnu", "aarch64-linux-gnu-gcc", "qemu-aarch64", "");
 }
 
-/// A processor that has the instructions of the DSP extension, and an operating system for the tests to run in.
+/// A processor that has the instructions of every Cortex-M kernel, and an operating system for the tests to run in.
 #[test]
 #[ignore = "needs the target armv7-unknown-linux-gnueabihf and qemu-arm; tests/run.sh runs it"]
-fn din_core_passes_its_tests_with_dsp_instructions_on_an_emulated_32_bit_arm() {
-    test_on("armv7-unknown-linux-gnueabihf", "arm-linux-gnueabihf-gcc", "qemu-arm", "--cfg din_dsp");
+fn din_core_passes_its_tests_with_the_cortex_m_kernels_on_an_emulated_32_bit_arm() {
+    let flags = "--cfg din_dsp --cfg din_thumb --cfg din_fpu -Ctarget-feature=+vfp4";
+    test_on("armv7-unknown-linux-gnueabihf", "arm-linux-gnueabihf-gcc", "qemu-arm", flags);
 }

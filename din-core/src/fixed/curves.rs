@@ -1,7 +1,7 @@
 //! The curved functions of the integer path, by quadratics over equal segments. `tests/reference/fixed_tables.py` fits
 //! the tables: least largest error in each segment.
 
-use super::{rshift, sat16};
+use super::rshift;
 
 /// `a + u (b + c u)`, `u` in [0, 2^14) for [0, 1): the rows are Q20, small enough that no product leaves 32 bits.
 const fn quadratic([a, b, c]: [i32; 3], u: u32) -> i32 {
@@ -20,12 +20,15 @@ fn row<const N: usize>(table: &[[i32; 3]; N], segment: u32) -> [i32; 3] {
 #[must_use]
 #[inline]
 pub fn sigmoid(z: i16) -> i16 {
-    let sign = i32::from(z >> 15);
-    let s = i32::from(z) ^ sign;
-    let [a, b, c] = row(&SIGMOID, (s >> 11).cast_unsigned());
-    let u = (s & 2047) << 4;
-    let y = a.wrapping_add(rshift(u.wrapping_mul(b.wrapping_add(rshift(c.wrapping_mul(u), 15))), 15));
-    sat16(y ^ (sign & 0x7fff))
+    let z = i32::from(z);
+    let s = z ^ z >> 31;
+    // The magnitude has fifteen bits: four for the segment, eleven for u.
+    let [a, b, c, _] = SEGMENTS.get((s >> 11).cast_unsigned() as usize & 15).copied().unwrap_or_default();
+    let u = s & 2047;
+    let slope = b.wrapping_add(c.wrapping_mul(u)) >> 11;
+    let y = a.wrapping_add(slope.wrapping_mul(u));
+    // In fifteen bits what follows from the symmetry, 32767 - y, is y with all bits flipped.
+    ((y ^ z >> 31) >> 11 & 0x7fff) as i16
 }
 
 /// The click probability of a logit in Q16.16: the result in Q16, so `score / 65536`; the largest is 65535 / 65536.
@@ -108,6 +111,20 @@ pub(crate) const SIGMOID: [[i32; 3]; 16] = [
     [32_738, 15, -4],
     [32_749, 9, -1],
 ];
+
+/// Of each segment of [`SIGMOID`] `2^11 a + 2^10`, `2^11 b + 2^10` and `c`: with u in eleven bits, where `rshift` by 15 is
+/// one by 11, and the rounding constants of both shifts.
+pub(crate) static SEGMENTS: [[i32; 4]; 16] = {
+    let mut segments = [[0; 4]; 16];
+    let mut index = 0;
+    while index < 16 {
+        #[allow(clippy::indexing_slicing)] // in a constant
+        let ([a, b, c], segment) = (SIGMOID[index], &mut segments[index]);
+        *segment = [(a << 11) + (1 << 10), (b << 11) + (1 << 10), c, 0];
+        index += 1;
+    }
+    segments
+};
 
 /// sigmoid on [0, 16).
 const SCORE: [[i32; 3]; 64] = [

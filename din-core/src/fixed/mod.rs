@@ -2,7 +2,9 @@
 
 mod curves;
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", test, din_dsp))]
+#[cfg(any(test, din_dsp, din_thumb))]
+pub(crate) use curves::SEGMENTS;
+#[cfg(din_panels)]
 pub(crate) use curves::SIGMOID;
 pub use curves::{exp_of_minus, log1p, score, sigmoid};
 

@@ -63,13 +63,15 @@ pub(crate) fn layers<'a>(
     first: usize,
     count: usize,
 ) -> impl Iterator<Item = Layer<'a>> + use<'a> {
-    let mut part = 0_usize;
-    let records = model.manifest().integer_layers.iter().enumerate().map(move |(index, record)| {
+    let records = model.manifest().integer_layers;
+    let parts = |record: IntegerLayerRecord| usize::from(record.parts);
+    let mut part = records.iter().take(first).fold(0_usize, |sum, record| sum.wrapping_add(parts(record)));
+    (first..first.saturating_add(count)).map_while(move |index| {
+        let record = records.get(index)?;
         let own = part;
-        part = part.wrapping_add(record.parts.into());
-        (index, Layer::view(model, &record, own))
-    });
-    records.filter(move |(index, _)| *index >= first).map(|(_, layer)| layer).take(count)
+        part = part.wrapping_add(parts(record));
+        Some(Layer::view(model, &record, own))
+    })
 }
 
 impl<'a> Layer<'a> {
@@ -168,6 +170,12 @@ pub(crate) fn forward<'b, 'm>(
             return;
         }
         let outputs = spare.get_mut(..rows.wrapping_mul(layer.outputs)).unwrap_or_default();
+        if rows == 1 {
+            kernel.add(&part, inputs, start);
+            layer.settle(kernel, start, outputs);
+            core::mem::swap(&mut x, &mut spare);
+            continue;
+        }
         let product = Product {
             weights: Weights::Quads(part.weight),
             inputs: part.inputs,

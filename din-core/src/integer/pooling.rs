@@ -1,10 +1,9 @@
 //! The activation unit and attention pooling, in integers.
 
 use super::layer::{Layer, forward, layers};
-use crate::bytes::range;
 use crate::fixed::exp_of_minus;
 use crate::kernels::copy;
-use crate::kernels::integer::{IntegerKernel, Product, Weights, narrow, total};
+use crate::kernels::integer::{IntegerKernel, Own, narrow, own_totals};
 use crate::manifest::{Pooling, SequenceRecord};
 use crate::model::{Model, Sequence};
 use crate::sizes::Blocking;
@@ -13,9 +12,9 @@ use crate::sizes::Blocking;
 pub(crate) struct Memory<'s> {
     /// `[candidates of a pass, behaviours of a block, widest]`
     pub hidden: &'s mut [i16],
-    /// As `hidden`.
+    /// As `hidden`, of every second layer.
     pub spare: &'s mut [i16],
-    /// `[candidates of a pass, ceil(D / 2), columns of a panel, 2]`
+    /// `[candidates of a pass, columns of a panel, D]`, D made even
     pub panels: &'s mut [i16],
     /// `[outputs of a layer]`, or `[D]`
     pub sums: &'s mut [i32],
@@ -122,40 +121,18 @@ impl Unit<'_, '_> {
         hidden: &mut [i16],
         results: &mut [i32],
     ) {
-        let Self { kernel, sequence, .. } = *self;
-        let (width, outputs) = (sequence.key_width, first.outputs.max(1));
-        let part = first.part(1);
-        let candidates = inputs.query_parts.len() / outputs;
-        let rows = keys.len() / width.max(1);
-        let mut start = 0_usize;
-        while start < first.outputs {
-            let columns = Blocking::NATIVE.columns(outputs.saturating_sub(start));
-            let len = width.next_multiple_of(2).wrapping_mul(columns);
-            let panels = panels.get_mut(..candidates.wrapping_mul(len)).unwrap_or_default();
-            kernel.combine(&part, inputs.queries, start, columns, panels);
-            let each = panels.chunks(len.max(1)).zip(inputs.query_parts.chunks(outputs));
-            let to =
-                hidden.chunks_mut(rows.wrapping_mul(outputs).max(1)).zip(results.chunks_mut(rows.max(1)));
-            for ((panel, query_part), (hidden, results)) in each.zip(to) {
-                let product = Product {
-                    weights: Weights::Panel(panel),
-                    inputs: width,
-                    columns,
-                    shift: part.shift,
-                    multipliers: range(part.multipliers, start.wrapping_mul(2), columns.wrapping_mul(2)),
-                    start: query_part.get(start..start.wrapping_add(columns)).unwrap_or_default(),
-                    finish: first.finish(),
-                };
-                if sequence.layers == 1 {
-                    for (key, result) in keys.chunks(width.max(1)).zip(results) {
-                        *result = first.result(total(&product, key));
-                    }
-                } else {
-                    // [rows, D] x [D, columns] -> [rows, columns]
-                    kernel.product(&product, keys, hidden.get_mut(start..).unwrap_or_default(), outputs);
-                }
-            }
-            start = start.wrapping_add(columns);
+        let own = Own {
+            part: first.part(1),
+            queries: inputs.queries,
+            starts: inputs.query_parts,
+            finish: first.finish(),
+        };
+        if self.sequence.layers == 1 {
+            own_totals(&own, keys, panels, results);
+            results.iter_mut().for_each(|result| *result = first.result(*result));
+        } else {
+            // [rows, D] x [D, H] -> [rows, H] of each candidate
+            self.kernel.own_product(&own, keys, panels, hidden);
         }
     }
 }

@@ -15,9 +15,11 @@ pub(crate) struct Sizes {
     pub head_first: usize,
     /// i32: outputs of any layer, or the widest key.
     pub sums: usize,
-    /// i16: outputs of any head layer times the candidates of a block, or of any unit layer times the behaviours of a
-    /// block and the candidates of a pass.
+    /// i16: outputs of the head's first, third, ... layer times the candidates of a block, or of a unit's times the
+    /// behaviours of a block and the candidates of a pass.
     pub hidden: usize,
+    /// i16: as `hidden`, of the layers between.
+    pub spare: usize,
     /// i32: behaviours of a block times the candidates of a pass.
     pub results: usize,
     /// i32: outputs of a unit's first layer.
@@ -64,7 +66,7 @@ impl Sizes {
             let rows = behaviours.saturating_mul(blocking.candidates_of_a_pass());
             let length = sequence.capacity.min(history);
             for (index, layer) in layers(model, sequence.first_layer, sequence.layers).enumerate() {
-                sizes.add_layer(&layer, rows);
+                sizes.add_layer(index, &layer, rows);
                 sizes.results = sizes.results.max(rows);
                 let inputs = if index == 0 { sequence.key_width } else { layer.part(0).inputs };
                 sizes.add_macs(length, inputs, layer.outputs);
@@ -81,7 +83,7 @@ impl Sizes {
             }
         }
         for (index, layer) in layers(model, sizes.head_start, sizes.layers).enumerate() {
-            sizes.add_layer(&layer, blocking.candidates());
+            sizes.add_layer(index, &layer, blocking.candidates());
             // Profile and context are multiplied once, when the user is set.
             let parts = layer.parts().skip(usize::from(index == 0));
             let inputs = parts.fold(0_usize, |sum, part| sum.saturating_add(part.inputs));
@@ -91,7 +93,7 @@ impl Sizes {
             }
         }
         let each = |len: usize| len.saturating_mul(blocking.candidates());
-        let short = [sizes.row, sizes.hidden, sizes.hidden, sizes.panels]
+        let short = [sizes.row, sizes.hidden, sizes.spare, sizes.panels]
             .into_iter()
             .chain([sizes.candidate, sizes.query, sizes.query, sizes.pooled].map(each))
             .map(|len| blocking.padded(len.div_ceil(2)));
@@ -107,9 +109,10 @@ impl Sizes {
         self.candidate_macs = self.candidate_macs.saturating_add(macs);
     }
 
-    fn add_layer(&mut self, layer: &Layer<'_>, rows: usize) {
+    fn add_layer(&mut self, index: usize, layer: &Layer<'_>, rows: usize) {
         self.sums = self.sums.max(layer.outputs);
-        self.hidden = self.hidden.max(layer.outputs.saturating_mul(rows));
+        let widest = if index.is_multiple_of(2) { &mut self.hidden } else { &mut self.spare };
+        *widest = layer.outputs.saturating_mul(rows).max(*widest);
     }
 }
 

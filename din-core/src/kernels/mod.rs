@@ -6,6 +6,7 @@
 //! | AVX2 + FMA + F16C | x86-64 | at run time with the feature `std`, else if compiled for it |
 //! | AVX-512 (F, BW, DQ, VL) | x86-64 | likewise, before AVX2 |
 //! | NEON | 64-bit Arm | always, but for targets without floating point |
+//! | FPU | Cortex-M4F, M7, M33 with floating point | if compiled for it: see `build.rs` |
 //!
 //! The contract: an output is one sum in the order of the inputs, whatever the number of rows and columns that are
 //! computed together. So with any one kernel a score has the same bits alone and within a slate. Kernels differ from
@@ -14,6 +15,8 @@
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod aarch64;
+#[cfg(any(test, din_fpu))]
+mod fpu;
 pub(crate) mod integer;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
 mod operands;
@@ -22,6 +25,7 @@ mod portable;
 mod x86_64;
 
 use crate::bytes::F32s;
+use crate::math::sigmoid;
 
 /// An implementation of the dense products and activations of the f32 path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,9 @@ pub enum Kernel {
     /// 64-bit Arm with NEON.
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     Neon,
+    /// Cortex-M with an FPU of its own fused multiply-add. In tests of other machines that is emulated.
+    #[cfg(any(test, din_fpu))]
+    Fpu,
 }
 
 /// Proof that the processor has what a kernel needs: only `best` and `all` of [`Kernel`] and
@@ -57,6 +64,8 @@ impl Kernel {
     /// Every kernel that this processor has, the portable one first, the fastest last.
     pub fn all() -> impl Iterator<Item = Self> {
         let all = core::iter::once(Self::Portable);
+        #[cfg(any(test, din_fpu))] // emulated in tests of other machines
+        let all = all.chain([Self::Fpu]);
         #[cfg(target_arch = "x86_64")]
         let all = all.chain(has_avx2().then_some(Self::Avx2(Detected(()))));
         #[cfg(target_arch = "x86_64")]
@@ -77,6 +86,8 @@ impl Kernel {
             Self::Avx512(_) => "avx512",
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => "neon",
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => "fpu",
         }
     }
 
@@ -90,6 +101,8 @@ impl Kernel {
             Self::Avx512(_) => x86_64::avx512::product(x, w, start, finish, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::product(x, w, start, finish, out),
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::product(x, w, start, finish, out),
         }
     }
 
@@ -101,6 +114,8 @@ impl Kernel {
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dots(x, w, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dots(x, w, out),
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::dots(x, w, out),
         }
     }
 
@@ -123,6 +138,8 @@ impl Kernel {
             Self::Avx512(_) => return x86_64::avx512::own_product(x, own, panel, start, finish, out),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::combine(own, panel),
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::combine(own, panel),
         }
         let matrix = Matrix::whole(as_weights(panel), own.key.rows, own.key.columns);
         self.product(x, matrix, start, finish, out);
@@ -137,6 +154,26 @@ impl Kernel {
         }
     }
 
+    /// Whether a product computes sigmoids of sums that are still in registers, and not only after all of them.
+    pub(crate) const fn finishes_sums(self) -> bool {
+        match self {
+            Self::Portable => false,
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => false,
+            #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+            _ => true,
+        }
+    }
+
+    /// `1 / (1 + exp(-s))` of each number.
+    pub(crate) fn sigmoids(self, numbers: &mut [f32]) {
+        match self {
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::sigmoids(numbers),
+            _ => numbers.iter_mut().for_each(|s| *s = sigmoid(*s)),
+        }
+    }
+
     /// `s (alpha + (1 - alpha) sigmoid(a s + b))`, one `a`, `b`, `alpha` for each of the units of a row.
     pub(crate) fn dice(self, row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
         match self {
@@ -145,6 +182,8 @@ impl Kernel {
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dice(row, a, b, alpha),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dice(row, a, b, alpha),
+            #[cfg(any(test, din_fpu))]
+            Self::Fpu => fpu::dice(row, a, b, alpha),
         }
     }
 }

@@ -434,7 +434,7 @@ fn in_order(quads: int8x8_t) -> int16x8_t {
     vmovl_s8(vtbl1_s8(quads, vreinterpret_s8_u8(order)))
 }
 
-/// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
+/// Some columns of each query's own matrix, as a panel: `[N, P] -> [N, ceil(D / 2), columns, 2]`.
 pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
     let held = part.queries(queries, start, columns, panels).filter(|_| columns >= LANES);
     let Some(Queries { count, paired, len }) = held else {

@@ -2,164 +2,97 @@
 //! that its addresses rely on.
 //!
 //! The work is `smlad`: two inputs of one column. Weights of one byte become pairs by `sxtb16`, which is why quads are
-//! stored in the order d, d + 2, d + 1, d + 3. Two rows by two columns share what is loaded: four sums, four words of inputs
-//! and weights and five addresses are the thirteen registers that there are, and a pair of inputs takes eleven
-//! instructions for its eight products. Two by four columns would load less, but took 28 to 36 for sixteen products: the
-//! compiler, which keeps one register for frames, moves sums to memory and back.
+//! stored in the order d, d + 2, d + 1, d + 3. A query's own matrix is made three columns at a time, in the order in which
+//! [`strip`] reads it, and multiplied at once with all rows.
 //!
 //! The same code runs with emulated instructions in the tests of any machine, and with the real ones on an emulated 32-bit
 //! Arm (`tests/tests/devices.rs`).
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
 
+mod combine;
 mod instructions;
+mod row;
+mod strip;
 
-use super::extents::Queries;
-use super::{Finish, Parameters, Part, Product, Weights, portable};
-use crate::fixed::{SIGMOID, rshift, sat16};
-use instructions::{halves, qadd16, smlabb, smlad, smlatt, sxtb16, sxtb16_of_rotated, unrelated, word};
+use super::extents::OwnRows;
+use super::{Own, Parameters, Part, Product, Weights, finished, portable};
+use crate::fixed::{SEGMENTS, rshift, sat16, sigmoid};
+use combine::Combine;
+use instructions::{asr, qadd16, smlabb, smlabt, smlad, smlatt, sxtb16, sxtb16_of_rotated, unrelated, word};
+use row::Row;
+use strip::Strip;
 
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
+#[inline(never)]
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
+    let quads = match product.weights {
+        Weights::Quads(quads) if product.columns >= 2 => quads,
+        _ => return portable::product(product, x, out, stride),
+    };
     let Some(rows) = product.rows(x, out, stride) else {
         return portable::product(product, x, out, stride);
     };
     let mut first = 0;
     while first < product.columns {
-        let strip = Strip::of(product, first);
-        // SAFETY: `Product::rows` checked every address.
-        first += unsafe {
-            let end = End { start: product.start.as_ptr().add(first), finish: product.finish, stride };
-            let (x, out) = (x.as_ptr(), out.as_mut_ptr().add(first));
-            match (product.weights, product.columns - first) {
-                (Weights::Panel(_), 1) => strip.finish::<1, false>(&end, x, rows, out),
-                (Weights::Panel(_), _) => strip.finish::<2, false>(&end, x, rows, out),
-                (Weights::Quads(_), 1) => strip.finish::<1, true>(&end, x, rows, out),
-                (Weights::Quads(_), _) => strip.finish::<2, true>(&end, x, rows, out),
+        // The last two columns, of an odd number, begin with one that is done.
+        first = first.min(product.columns - 2);
+        let quads = Quads::of(quads, product.inputs, product.columns, first);
+        for row in (0..rows).step_by(2) {
+            // As does the last row alone.
+            let second = if row + 1 < rows { 1 } else { 0 };
+            // SAFETY: `Product::rows` checked every address.
+            unsafe {
+                let x = x.as_ptr().add(row * product.inputs);
+                let half = 1_i32.wrapping_shl(product.shift.into()) >> 1;
+                let sums = quads.sums::<2, 2>([x, x.add(second * product.inputs)], half);
+                let out = out.as_mut_ptr().add(row * stride + first);
+                for (sums, out) in sums.into_iter().zip([out, out.add(second * stride)]) {
+                    for (c, sum) in sums.into_iter().enumerate() {
+                        let m = i32::from(i16_at(product.multipliers.as_ptr(), first + c));
+                        let scaled = sum.wrapping_shr(product.shift.into()).wrapping_mul(m);
+                        let t = (*product.start.as_ptr().add(first + c)).wrapping_add(scaled);
+                        *out.add(c) = finished(product.finish, t);
+                    }
+                }
             }
-        };
+        }
+        first += 2;
     }
 }
 
-/// Some columns of the weights.
-struct Strip {
-    /// The first column's first group of two or four inputs.
+/// The number with this index.
+#[inline(always)]
+unsafe fn i16_at(from: *const u8, index: usize) -> i16 {
+    // SAFETY: the caller vouches for it.
+    i16::from_le_bytes(unsafe { *from.cast::<[u8; 2]>().add(index) })
+}
+
+/// Some columns of weights in quads.
+#[derive(Clone, Copy)]
+struct Quads {
+    /// The first column's first quad.
     weights: *const u8,
-    /// Bytes from a group to the next.
+    /// Bytes from a quad to the column's next.
     stride: usize,
     inputs: usize,
-    /// i16, of the first column.
-    multipliers: *const [u8; 2],
-    shift: u8,
 }
 
-/// What becomes of the sums of a strip.
-struct End {
-    /// Of the first column.
-    start: *const i32,
-    finish: Finish,
-    /// Numbers from a row of the output to the next.
-    stride: usize,
-}
-
-impl Strip {
-    /// From column `first` on.
-    fn of(product: &Product<'_>, first: usize) -> Self {
-        Self {
-            weights: product.weights.as_ptr().wrapping_add(4 * first),
-            stride: 4 * product.columns,
-            inputs: product.inputs,
-            multipliers: product.multipliers.as_ptr().cast::<[u8; 2]>().wrapping_add(first),
-            shift: product.shift,
-        }
+impl Quads {
+    /// From column `first` of `columns` on.
+    fn of(weights: &[u8], inputs: usize, columns: usize, first: usize) -> Self {
+        Self { weights: weights.as_ptr().wrapping_add(4 * first), stride: 4 * columns, inputs }
     }
 
-    /// `C` columns of the product; gives `C`.
-    unsafe fn finish<const C: usize, const QUADS: bool>(
-        &self,
-        end: &End,
-        mut x: *const i16,
-        rows: usize,
-        mut out: *mut i16,
-    ) -> usize {
-        // SAFETY: the caller vouches for `rows` rows of `x` and `out`, and for `C` columns.
-        unsafe {
-            for _ in 0..rows / 2 {
-                self.finish_rows::<2, C, QUADS>(end, x, out);
-                x = x.add(2 * self.inputs);
-                out = out.add(2 * end.stride);
-            }
-            if rows % 2 == 1 {
-                self.finish_rows::<1, C, QUADS>(end, x, out);
-            }
-        }
-        C
-    }
-
-    #[inline]
-    unsafe fn finish_rows<const R: usize, const C: usize, const QUADS: bool>(
-        &self,
-        end: &End,
-        x: *const i16,
-        out: *mut i16,
-    ) {
-        // SAFETY: the caller vouches for `R` rows of `x` and `out`, and for `C` columns.
-        unsafe {
-            let sums = if QUADS { self.quad_sums::<R, C>(x) } else { self.pair_sums::<R, C>(x) };
-            for c in 0..C {
-                let m = i32::from(i16::from_le_bytes(*self.multipliers.add(c)));
-                let start = *end.start.add(c);
-                for (r, sums) in sums.iter().enumerate() {
-                    let t = start.wrapping_add(sums[c].wrapping_shr(self.shift.into()).wrapping_mul(m));
-                    let z = sat16(t.wrapping_shr(end.finish.shift.into()));
-                    *out.add(r * end.stride + c) = if end.finish.sigmoid { sigmoid(z) } else { z };
-                }
-            }
-        }
-    }
-
-    /// `[R, D] x [D, C] -> [R, C]` of a panel, and the rounding constant of s1.
+    /// `half + x W`: `[R, D] x [D, C] -> [R, C]`.
     #[inline(always)] // as a call it would take the sums through memory
-    unsafe fn pair_sums<const R: usize, const C: usize>(&self, x: *const i16) -> [[i32; C]; R] {
-        let mut sums = [[1_i32.wrapping_shl(self.shift.into()) >> 1; C]; R];
+    unsafe fn sums<const R: usize, const C: usize>(self, rows: [*const i16; R], half: i32) -> [[i32; C]; R] {
+        let mut sums = [[half; C]; R];
         let mut weights = self.weights;
         // SAFETY: the caller vouches for `R` rows and `C` columns.
         unsafe {
-            let mut rows = self.rows::<R>(x);
-            let end = rows[0].add(self.inputs / 2 * 2);
-            while rows[0] < end {
-                let held = rows.map(|row| pair(row));
-                for c in 0..C {
-                    let w = pair(weights.add(4 * c).cast());
-                    for (sums, x) in sums.iter_mut().zip(held) {
-                        sums[c] = smlad(x, w, sums[c]);
-                    }
-                }
-                rows = rows.map(|row| row.add(2));
-                weights = weights.add(self.stride);
-            }
-            if self.inputs % 2 == 1 {
-                for c in 0..C {
-                    let [w, _] = halves(pair(weights.add(4 * c).cast()));
-                    for (sums, row) in sums.iter_mut().zip(rows) {
-                        sums[c] = sums[c].wrapping_add(w.wrapping_mul((*row).into()));
-                    }
-                }
-            }
-        }
-        sums
-    }
-
-    /// `[R, D] x [D, C] -> [R, C]` of quads, and the rounding constant of s1.
-    #[inline(always)] // as a call it would take the sums through memory
-    unsafe fn quad_sums<const R: usize, const C: usize>(&self, x: *const i16) -> [[i32; C]; R] {
-        let mut sums = [[1_i32.wrapping_shl(self.shift.into()) >> 1; C]; R];
-        let mut weights = self.weights;
-        // SAFETY: the caller vouches for `R` rows and `C` columns.
-        unsafe {
-            let mut rows = self.rows::<R>(x);
-            let end = rows[0].add(self.inputs / 4 * 4);
-            while rows[0] < end {
+            let mut rows = rows.map(unrelated);
+            for _ in 0..self.inputs / 4 {
                 multiply(&mut sums, weights, rows.map(|row| [pair(row), pair(row.add(2))]));
                 rows = rows.map(|row| row.add(4));
                 weights = weights.add(self.stride);
@@ -170,16 +103,6 @@ impl Strip {
             }
         }
         sums
-    }
-
-    /// The addresses of `R` rows.
-    #[inline(always)]
-    unsafe fn rows<const R: usize>(&self, x: *const i16) -> [*const i16; R] {
-        let mut rows = [x; R];
-        for (r, row) in rows.iter_mut().enumerate() {
-            *row = unrelated(x.wrapping_add(r * self.inputs));
-        }
-        rows
     }
 }
 
@@ -215,163 +138,155 @@ unsafe fn some(from: *const i16, count: usize) -> [u32; 2] {
     [word(number(0), number(1)), word(number(2), number(3))]
 }
 
-/// Of each segment `2^11 a + 2^10`, `2^11 b + 2^10` and `c`: the rounding constants of two shifts by 11.
-const SEGMENTS: [[i32; 4]; 16] = {
-    let mut segments = [[0; 4]; 16];
-    let mut index = 0;
-    while index < 16 {
-        let [a, b, c] = SIGMOID[index];
-        segments[index] = [(a << 11) + (1 << 10), (b << 11) + (1 << 10), c, 0];
-        index += 1;
-    }
-    segments
-};
-
-/// See [`fixed::sigmoid`](crate::fixed::sigmoid): with u in eleven bits instead of fifteen the same numbers in fewer steps.
-#[inline(always)]
-fn sigmoid(z: i16) -> i16 {
-    let z = i32::from(z);
-    let s = z ^ z >> 31;
-    // SAFETY: the magnitude has fifteen bits, so that four are left.
-    let [a, b, c, _] = unsafe { *SEGMENTS.get_unchecked((s >> 11) as usize) };
-    let u = s & 2047;
-    let slope = b.wrapping_add(c.wrapping_mul(u)) >> 11;
-    let y = a.wrapping_add(slope.wrapping_mul(u));
-    // In fifteen bits what follows from the symmetry, 32767 - y, is y with all bits flipped.
-    ((y ^ z >> 31) >> 11 & 0x7fff) as i16
-}
-
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
+#[inline(never)]
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     if part.rows(x, t).is_none() {
         return portable::add(part, x, t);
     }
-    // Not zipped: that divides by the lengths of chunks, which an outlined function does not know to be positive.
-    let mut rows = t.chunks_exact_mut(part.outputs.max(1));
-    for x in x.chunks_exact(part.inputs.max(1)) {
-        let Some(t) = rows.next() else { return };
-        let strip = |first| Strip {
-            weights: part.weight.as_ptr().wrapping_add(4 * first),
-            stride: 4 * part.outputs,
-            inputs: part.inputs,
-            multipliers: part.multipliers.as_ptr().cast::<[u8; 2]>().wrapping_add(first),
-            shift: part.shift,
-        };
-        let (fours, rest) = t.as_chunks_mut::<4>();
-        let done = 4 * fours.len();
-        for (t, first) in fours.iter_mut().zip((0..).step_by(4)) {
-            // SAFETY: `Part::rows` checked every address.
-            unsafe { strip(first).add(x, t) };
-        }
-        for (t, first) in rest.iter_mut().zip(done..) {
-            // SAFETY: as above.
-            unsafe { strip(first).add(x, core::array::from_mut(t)) };
-        }
-    }
-}
-
-impl Strip {
-    /// `t += rshift(x W, s1) m` for `C` columns.
-    #[inline(never)]
-    unsafe fn add<const C: usize>(&self, x: &[i16], t: &mut [i32; C]) {
-        // SAFETY: the caller vouches for `C` columns.
+    let fours = if is_aligned(part.weight.as_ptr()) { part.outputs / row::COLUMNS } else { 0 };
+    for (x, t) in x.chunks_exact(part.inputs.max(1)).zip(t.chunks_exact_mut(part.outputs.max(1))) {
+        let (quads, rest) = x.as_chunks::<4>();
+        let half = 1_i32.wrapping_shl(part.shift.into()) >> 1;
+        // SAFETY: `Part::rows` checked every address.
         unsafe {
-            let [sums] = self.quad_sums::<1, C>(x.as_ptr());
-            for (c, (t, sum)) in t.iter_mut().zip(sums).enumerate() {
-                let m = i32::from(i16::from_le_bytes(*self.multipliers.add(c)));
-                *t = t.wrapping_add(sum.wrapping_shr(self.shift.into()).wrapping_mul(m));
+            if fours > 0 {
+                row::run(&mut Row {
+                    x: x.as_ptr(),
+                    weights: part.weight.as_ptr(),
+                    stride: 4 * part.outputs,
+                    quads: quads.len(),
+                    half,
+                    has_rest: (!rest.is_empty()).into(),
+                    rest: some(rest.as_ptr(), rest.len()),
+                    multipliers: part.multipliers.as_ptr(),
+                    t: t.as_mut_ptr(),
+                    shift: part.shift.into(),
+                    fours,
+                });
+            }
+            let done = fours * row::COLUMNS;
+            for (t, o) in t.iter_mut().skip(done).zip(done..part.outputs) {
+                let quads = Quads::of(part.weight, part.inputs, part.outputs, o);
+                let [[sum]] = quads.sums([x.as_ptr()], half);
+                let m = i32::from(i16_at(part.multipliers.as_ptr(), o));
+                *t = t.wrapping_add(sum.wrapping_shr(part.shift.into()).wrapping_mul(m));
             }
         }
     }
 }
 
 /// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
+#[inline(never)]
 pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
     let rows = x.len().checked_div(part.inputs).unwrap_or_default().min(sums.len());
     if part.outputs != 1 || !part.holds_weights(part.inputs) {
         return portable::dots(part, x, sums);
     }
-    let weights = part.weight.as_ptr();
-    // Without a rounding constant.
-    let strip = Strip { weights, stride: 4, inputs: part.inputs, multipliers: core::ptr::null(), shift: 0 };
-    let mut x = x.as_ptr();
-    let (pairs, rest) = sums[..rows].as_chunks_mut::<2>();
-    // SAFETY: as many rows of `x` as sums, and weights for every input.
-    unsafe {
-        for sums in pairs {
-            *sums = strip.quad_sums::<2, 1>(x).map(|[sum]| sum);
-            x = x.add(2 * part.inputs);
-        }
-        for sum in rest {
-            [[*sum]] = strip.quad_sums::<1, 1>(x);
+    let quads = Quads::of(part.weight, part.inputs, 1, 0);
+    for row in (0..rows).step_by(2) {
+        let second = row + usize::from(row + 1 < rows);
+        // SAFETY: as many rows of `x` as sums, and weights for every input.
+        unsafe {
+            let x = [row, second].map(|row| x.as_ptr().add(row * part.inputs));
+            let [[first], [other]] = quads.sums::<2, 1>(x, 0);
+            *sums.as_mut_ptr().add(row) = first;
+            *sums.as_mut_ptr().add(second) = other;
         }
     }
 }
 
-/// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
-pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
-    let Some(Queries { count, paired, len }) = part.queries(queries, start, columns, panels) else {
-        return portable::combine(part, queries, start, columns, panels);
+/// See [`IntegerKernel::own_product`](super::IntegerKernel::own_product).
+#[inline(never)]
+pub(super) fn own_product(own: &Own<'_>, x: &[i16], panels: &mut [i16], out: &mut [i16]) {
+    let part = &own.part;
+    let held = own.rows(x, panels, out, strip::COLUMNS).filter(|_| {
+        let fits = part.inputs >= 8 && part.outputs >= strip::COLUMNS;
+        fits && is_aligned(panels.as_ptr()) && is_aligned(part.weight.as_ptr())
+    });
+    let Some(OwnRows { candidates, paired, rows }) = held else {
+        return portable::own_product(own, x, panels, out);
     };
-    for query in 0..count {
-        let panel = &mut panels[query * len..][..len];
-        // SAFETY: `Part::queries` checked every address.
-        unsafe { combine_one(part, &queries[query * paired..][..paired], start, columns, panel) };
+    let (inputs, outputs) = (part.inputs, part.outputs);
+    let mut strip = Strip {
+        x: x.as_ptr(),
+        x_stride: 0,
+        panel: panels.as_ptr(),
+        eights: inputs / 8,
+        half: [1_i32.wrapping_shl(part.shift.into()) >> 1; 6],
+        rest: inputs % 8,
+        multipliers: part.multipliers.as_ptr(),
+        start: own.starts.as_ptr(),
+        finish_shift: own.finish.shift.into(),
+        segments: if own.finish.sigmoid { SEGMENTS.as_ptr() } else { core::ptr::null() },
+        out: out.as_mut_ptr(),
+        out_stride: 0,
+        shift: part.shift.into(),
+        twos: 0,
+    };
+    for candidate in 0..candidates {
+        let query = &own.queries[candidate * paired..][..paired];
+        let mut first = 0;
+        while first < outputs {
+            // The last three columns begin with those that are done, if they are not a multiple of three.
+            first = first.min(outputs - strip::COLUMNS);
+            // SAFETY: `Own::rows` checked every address.
+            unsafe {
+                combine(part, query, first, panels.as_mut_ptr());
+                strip.x = x.as_ptr();
+                strip.multipliers = part.multipliers.as_ptr().add(2 * first);
+                strip.start = own.starts.as_ptr().add(candidate * outputs + first);
+                strip.out = out.as_mut_ptr().add(candidate * rows * outputs + first);
+                strip.twos = rows / 2;
+                [strip.x_stride, strip.out_stride] = [2 * inputs, 2 * outputs];
+                if strip.twos > 0 {
+                    strip::run(&mut strip);
+                }
+                if rows % 2 == 1 {
+                    strip.x = x.as_ptr().add((rows - 1) * inputs);
+                    strip.out = out.as_mut_ptr().add((candidate * rows + rows - 1) * outputs + first);
+                    strip.twos = 1;
+                    [strip.x_stride, strip.out_stride] = [0; 2];
+                    strip::run(&mut strip);
+                }
+            }
+            first += strip::COLUMNS;
+        }
     }
 }
 
-unsafe fn combine_one(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
+/// Whether several words are read from there by one instruction: where they are not at a multiple of four, that is a fault.
+fn is_aligned<N>(from: *const N) -> bool {
+    from.cast::<u32>().is_aligned()
+}
+
+/// Three columns of a query's own matrix, as a strip reads them.
+unsafe fn combine(part: &Part<'_>, query: &[i16], first: usize, panel: *mut i16) {
     // Two inputs of a column are four bytes, as are four weights of one byte.
-    let row = 4 * part.outputs;
+    let stride = 4 * part.outputs;
     let (quads, rest) = query.as_chunks::<4>();
     let done = 2 * quads.len();
     // SAFETY: the caller vouches for the columns.
     unsafe {
-        let mut base = part.base.as_ptr().add(4 * start);
-        let mut weights = part.weight.as_ptr().wrapping_add(4 * start);
-        let mut to = panel.as_mut_ptr();
-        for quad in quads {
-            combine_row::<false>(base, weights, pair(quad.as_ptr()), columns, to);
-            combine_row::<true>(
-                base.add(row),
-                weights,
-                pair(quad.as_ptr().add(2)),
-                columns,
-                to.add(2 * columns),
-            );
-            (base, weights, to) = (base.add(2 * row), weights.wrapping_add(row), to.add(4 * columns));
+        let base = part.base.as_ptr().add(4 * first);
+        let weights = part.weight.as_ptr().wrapping_add(4 * first);
+        if !quads.is_empty() {
+            let (quads, query) = (quads.len(), query.as_ptr());
+            combine::run(&Combine { base, weights, panel, stride, quads, query, half: 128 });
         }
-        let [first, second] = some(rest.as_ptr(), rest.len());
+        let rest = some(rest.as_ptr(), rest.len());
         for index in done..part.inputs.div_ceil(2) {
-            match (index - done, rest.len()) {
-                (0, 1..) => combine_row::<false>(base, weights, first, columns, to),
-                (1, 3..) => combine_row::<true>(base, weights, second, columns, to),
-                _ => core::ptr::copy_nonoverlapping(base, to.cast(), 4 * columns),
+            for c in 0..strip::COLUMNS {
+                let mut combined = pair(base.add(index * stride + 4 * c).cast());
+                // A query of as many inputs as rows of weights ends in a quad that is partly zero.
+                if 2 * index < query.len() {
+                    let quad = pair(weights.add(quads.len() * stride + 4 * c).cast());
+                    let [even, odd] = [sxtb16(quad), sxtb16_of_rotated(quad)];
+                    let (weights, query) = if index == done { (even, rest[0]) } else { (odd, rest[1]) };
+                    combined = self::combined(combined, weights, query);
+                }
+                panel.cast::<u32>().add(index * strip::COLUMNS + c).write(combined);
             }
-            (base, to) = (base.wrapping_add(row), to.wrapping_add(2 * columns));
-        }
-    }
-}
-
-/// Two inputs of `columns` columns, the first or the `SECOND` two of their quads.
-#[inline(always)]
-unsafe fn combine_row<const SECOND: bool>(
-    base: *const u8,
-    quads: *const u8,
-    query: u32,
-    columns: usize,
-    to: *mut i16,
-) {
-    // SAFETY: the caller vouches for the columns.
-    unsafe {
-        let (mut base, mut quads) = (unrelated(base.cast::<i16>()), unrelated(quads.cast::<i16>()));
-        let mut to = to.cast::<u32>();
-        let end = base.add(2 * columns);
-        while base < end {
-            let quad = pair(quads);
-            let weights = if SECOND { sxtb16_of_rotated(quad) } else { sxtb16(quad) };
-            to.write_unaligned(combined(pair(base), weights, query));
-            (base, quads, to) = (base.add(2), quads.add(2), to.add(1));
         }
     }
 }
@@ -384,67 +299,59 @@ fn combined(base: u32, weights: u32, query: u32) -> u32 {
 }
 
 /// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
+#[inline(never)]
 pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
     let width = sums.len();
     let rows = keys.len().checked_div(width).unwrap_or_default().min(weights.len());
-    let (strips, rest) = sums.as_chunks_mut::<4>();
-    let done = 4 * strips.len();
-    // SAFETY: as many rows of `width` numbers as weights.
-    unsafe {
-        for (sums, first) in strips.iter_mut().zip((0..).step_by(4)) {
-            *sums = weighted_strip(&weights[..rows], keys.as_ptr().add(first), width);
-        }
-        for (sum, first) in rest.iter_mut().zip(done..) {
-            let mut key = keys.as_ptr().wrapping_add(first);
-            *sum = 0;
-            for weight in &weights[..rows] {
-                *sum = sum.wrapping_add(weight.wrapping_mul((*key).into()));
-                key = key.wrapping_add(width);
-            }
-        }
+    // A softmax gives 32768 where one behaviour has it all.
+    let are_short = weights.iter().all(|weight| i16::try_from(*weight).is_ok());
+    if !width.is_multiple_of(4) || !are_short {
+        return portable::weighted_sum(weights, keys, sums);
     }
-}
-
-/// Four columns of the sums.
-unsafe fn weighted_strip(weights: &[i32], mut keys: *const i16, width: usize) -> [i32; 4] {
-    let mut sums = [0_i32; 4];
-    for weight in weights {
-        // SAFETY: the caller vouches for as many rows as weights, and for the columns.
-        let [[a, b], [c, d]] = unsafe { [halves(pair(keys)), halves(pair(keys.add(2)))] };
-        for (sum, x) in sums.iter_mut().zip([a, b, c, d]) {
-            *sum = sum.wrapping_add(weight.wrapping_mul(x));
+    for (strip, first) in sums.as_chunks_mut::<4>().0.iter_mut().zip((0..).step_by(4)) {
+        let mut held = [0_i32; 4];
+        let mut keys = keys.as_ptr().wrapping_add(first);
+        for weight in &weights[..rows] {
+            let weight = weight.cast_unsigned();
+            // SAFETY: as many rows of `width` numbers as weights.
+            let [low, high] = unsafe { [pair(keys), pair(keys.add(2))] };
+            held[0] = smlabb(weight, low, held[0]);
+            held[1] = smlabt(weight, low, held[1]);
+            held[2] = smlabb(weight, high, held[2]);
+            held[3] = smlabt(weight, high, held[3]);
+            keys = keys.wrapping_add(width);
         }
-        keys = keys.wrapping_add(width);
+        *strip = held;
     }
-    sums
 }
 
 /// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
+#[inline(never)]
 pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
     if !parameters.holds_dice(outputs) {
         return portable::dice(parameters, outputs, rows);
     }
     for row in rows.chunks_mut(outputs.max(1)) {
-        for (o, z) in row.iter_mut().enumerate() {
+        let Parameters { a, b, alpha, e } = *parameters;
+        let (mut a, mut b, mut alpha, mut e) = (a.as_ptr(), b.as_ptr(), alpha.as_ptr(), e.as_ptr());
+        for z in row {
             // SAFETY: `holds_dice`.
-            *z = unsafe {
-                dice_of(
-                    (*z).into(),
-                    *parameters.a.as_ptr().cast::<[u8; 2]>().add(o),
-                    *parameters.b.as_ptr().cast::<[u8; 4]>().add(o),
-                    *parameters.alpha.as_ptr().cast::<[u8; 2]>().add(o),
-                    *parameters.e.as_ptr().add(o),
-                )
-            };
+            unsafe {
+                let s = i32::from(*z);
+                let sum = s.wrapping_mul(i16_at(a, 0).into()).wrapping_add(i32_at(b));
+                let p = i32::from(sigmoid(sat16(asr(sum, *e))));
+                let still = i32::from(i16_at(alpha, 0));
+                let g = still.wrapping_add(rshift(8192_i32.wrapping_sub(still).wrapping_mul(p), 15));
+                *z = sat16(rshift(s.wrapping_mul(g), 13));
+                (a, b, alpha, e) = (a.add(2), b.add(4), alpha.add(2), e.add(1));
+            }
         }
     }
 }
 
+/// The number there.
 #[inline(always)]
-fn dice_of(s: i32, a: [u8; 2], b: [u8; 4], alpha: [u8; 2], e: u8) -> i16 {
-    let [a, alpha] = [a, alpha].map(|bytes| i32::from(i16::from_le_bytes(bytes)));
-    let argument = s.wrapping_mul(a).wrapping_add(i32::from_le_bytes(b)).wrapping_shr(e.into());
-    let p = i32::from(sigmoid(sat16(argument)));
-    let g = alpha.wrapping_add(rshift(8192_i32.wrapping_sub(alpha).wrapping_mul(p), 15));
-    sat16(rshift(s.wrapping_mul(g), 13))
+unsafe fn i32_at(from: *const u8) -> i32 {
+    // SAFETY: the caller vouches for it.
+    i32::from_le_bytes(unsafe { *from.cast::<[u8; 4]>() })
 }

@@ -1,5 +1,7 @@
 //! What the kernels that read by address check first: that every address is within its slice.
 
+#[cfg(any(test, din_dsp, din_thumb))]
+use super::Own;
 use super::{Parameters, Part, Product, Weights};
 
 impl Product<'_> {
@@ -9,6 +11,7 @@ impl Product<'_> {
         let span = rows.saturating_sub(1).saturating_mul(stride).saturating_add(self.columns);
         let (group, len) = match self.weights {
             Weights::Quads(weights) => (4, weights.len()),
+            #[cfg(din_panels)]
             Weights::Panel(panel) => (2, size_of_val(panel)),
         };
         let is_whole = self.inputs.div_ceil(group).saturating_mul(self.columns).saturating_mul(4) <= len
@@ -20,6 +23,7 @@ impl Product<'_> {
     }
 }
 
+#[cfg(din_panels)]
 impl Weights<'_> {
     /// The first byte.
     pub(super) const fn as_ptr(&self) -> *const u8 {
@@ -43,6 +47,11 @@ impl Part<'_> {
         inputs.div_ceil(4).saturating_mul(self.outputs).saturating_mul(4) <= self.weight.len()
     }
 
+    /// Whether there is the base of all inputs.
+    fn holds_base(&self) -> bool {
+        self.inputs.div_ceil(2).saturating_mul(self.outputs).saturating_mul(4) <= self.base.len()
+    }
+
     /// The queries to combine with columns `start .. start + columns`; `None` where a slice is too short.
     pub(super) fn queries(
         &self,
@@ -56,7 +65,7 @@ impl Part<'_> {
         let count = panels.len().checked_div(len)?;
         let paired = queries.len().checked_div(count)?;
         let is_whole = start.saturating_add(columns) <= self.outputs
-            && pairs.saturating_mul(self.outputs).saturating_mul(4) <= self.base.len()
+            && self.holds_base()
             && self.holds_weights(paired)
             && paired <= self.inputs;
         is_whole.then_some(Queries { count, paired, len })
@@ -71,6 +80,35 @@ pub(super) struct Queries {
     pub paired: usize,
     /// Of a query's own matrix.
     pub len: usize,
+}
+
+#[cfg(any(test, din_dsp, din_thumb))]
+impl Own<'_> {
+    /// Candidates and rows of a product whose panel has room for some columns; `None` where a slice is too short.
+    pub(super) fn rows(&self, x: &[i16], panel: &[i16], out: &[i16], columns: usize) -> Option<OwnRows> {
+        let part = &self.part;
+        let candidates = self.starts.len().checked_div(part.outputs)?;
+        let paired = self.queries.len().checked_div(candidates)?;
+        let rows = x.len().checked_div(part.inputs)?;
+        let is_whole = rows > 0
+            && paired <= part.inputs
+            && part.holds_base()
+            && part.holds_weights(paired)
+            && part.multipliers.len() / 2 >= part.outputs
+            && part.inputs.next_multiple_of(2).saturating_mul(columns) <= panel.len()
+            && candidates.saturating_mul(rows).saturating_mul(part.outputs) <= out.len();
+        is_whole.then_some(OwnRows { candidates, paired, rows })
+    }
+}
+
+/// What there is to multiply with the own matrices of some queries.
+#[cfg(any(test, din_dsp, din_thumb))]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnRows {
+    pub candidates: usize,
+    /// Inputs of a query.
+    pub paired: usize,
+    pub rows: usize,
 }
 
 impl Parameters<'_> {

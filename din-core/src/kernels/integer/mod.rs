@@ -6,6 +6,7 @@
 //! | AVX2 | x86-64 | at run time with the feature `std`, else if compiled for it |
 //! | AVX-512 (F, BW, DQ, VL) with VNNI | x86-64 | likewise, before AVX2 |
 //! | NEON | 64-bit Arm | always, but for targets without floating point |
+//! | Thumb | Cortex-M0, M0+, M3, and M23 and M33 without the extension | if compiled for it: see `build.rs` |
 //! | DSP | Cortex-M4, M7; M33 and others of Armv8-M with the extension | if compiled for it: see `build.rs` |
 //!
 //! The dot-product instructions of 64-bit Arm (`sdot`) multiply bytes: 16-bit activations, and a query's own matrix in
@@ -18,16 +19,28 @@
 mod aarch64;
 #[cfg(any(test, din_dsp))]
 mod dsp;
-#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"), test, din_dsp))]
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    test,
+    din_dsp,
+    din_thumb
+))]
 mod extents;
 mod portable;
+#[cfg(any(test, din_thumb))]
+mod thumb;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+#[cfg(din_panels)]
+use crate::bytes::range;
 use crate::bytes::u16_at;
 use crate::fixed::{rshift, sat16};
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::{Detected, has_avx2, has_vnni};
+#[cfg(din_panels)]
+use crate::sizes::Blocking;
 
 /// An implementation of the dense products and activations of the integer path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +61,9 @@ pub enum IntegerKernel {
     /// Cortex-M with the DSP extension. In tests of other machines its instructions are emulated.
     #[cfg(any(test, din_dsp))]
     Dsp,
+    /// Other Cortex-M. In tests of other machines its loops are emulated.
+    #[cfg(any(test, din_thumb))]
+    Thumb,
 }
 
 impl IntegerKernel {
@@ -60,7 +76,10 @@ impl IntegerKernel {
     /// Every kernel that this processor has, the portable one first, the fastest last.
     pub fn all() -> impl Iterator<Item = Self> {
         let all = core::iter::once(Self::Portable);
-        #[cfg(any(test, din_dsp))] // emulated in tests of other machines
+        // Emulated in tests of other machines.
+        #[cfg(any(test, din_thumb))]
+        let all = all.chain([Self::Thumb]);
+        #[cfg(any(test, din_dsp))]
         let all = all.chain([Self::Dsp]);
         #[cfg(target_arch = "x86_64")]
         let all = all.chain(has_avx2().then_some(Self::Avx2(Detected(()))));
@@ -84,6 +103,8 @@ impl IntegerKernel {
             Self::Neon => "neon",
             #[cfg(any(test, din_dsp))]
             Self::Dsp => "dsp",
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => "thumb",
         }
     }
 
@@ -100,6 +121,8 @@ impl IntegerKernel {
             Self::Neon => aarch64::product(product, x, out, stride),
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::product(product, x, out, stride),
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => thumb::product(product, x, out, stride),
         }
     }
 
@@ -115,6 +138,8 @@ impl IntegerKernel {
             Self::Neon => aarch64::add(part, x, t),
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::add(part, x, t),
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => thumb::add(part, x, t),
         }
     }
 
@@ -128,29 +153,29 @@ impl IntegerKernel {
             Self::Neon => aarch64::dots(part, x, sums),
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::dots(part, x, sums),
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => thumb::dots(part, x, sums),
         }
     }
 
-    /// Columns `start .. start + columns` of each query's own matrix `sat16(base + rshift(W8 q, 8))`:
-    /// `[N, P] -> [N, ceil(D / 2), columns, 2]`.
-    pub(crate) fn combine(
-        self,
-        part: &Part<'_>,
-        queries: &[i16],
-        start: usize,
-        columns: usize,
-        panels: &mut [i16],
-    ) {
+    /// For each candidate `out = finish(sat16((start + rshift(x M, s1) m) >> s2))` with its query's own matrix
+    /// `M = sat16(base + rshift(W8 q, 8))`: `[R, D] x [N, D, H] -> [N, R, H]`. The matrices are made in `panels`, some
+    /// columns at a time: room for [`Blocking::NATIVE`]'s.
+    pub(crate) fn own_product(self, own: &Own<'_>, x: &[i16], panels: &mut [i16], out: &mut [i16]) {
         match self {
-            Self::Portable => portable::combine(part, queries, start, columns, panels),
+            Self::Portable => portable::own_product(own, x, panels, out),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => x86_64::avx2::combine(part, queries, start, columns, panels),
+            Self::Avx2(_) => own.in_strips(x, panels, out, x86_64::avx2::combine, x86_64::avx2::product),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => x86_64::avx512::combine(part, queries, start, columns, panels),
+            Self::Avx512(_) => {
+                own.in_strips(x, panels, out, x86_64::avx512::combine, x86_64::avx512::product);
+            }
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Self::Neon => aarch64::combine(part, queries, start, columns, panels),
+            Self::Neon => own.in_strips(x, panels, out, aarch64::combine, aarch64::product),
             #[cfg(any(test, din_dsp))]
-            Self::Dsp => dsp::combine(part, queries, start, columns, panels),
+            Self::Dsp => dsp::own_product(own, x, panels, out),
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => thumb::own_product(own, x, panels, out),
         }
     }
 
@@ -166,6 +191,8 @@ impl IntegerKernel {
             Self::Neon => aarch64::weighted_sum(weights, keys, sums),
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::weighted_sum(weights, keys, sums),
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => thumb::weighted_sum(weights, keys, sums),
         }
     }
 
@@ -179,6 +206,8 @@ impl IntegerKernel {
             Self::Neon => aarch64::scale(scale, row, out),
             #[cfg(any(test, din_dsp))]
             Self::Dsp => portable::scale(scale, row, out), // one product a number, no pairs
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => portable::scale(scale, row, out),
         }
     }
 
@@ -210,6 +239,8 @@ impl IntegerKernel {
             Self::Neon => aarch64::dice(parameters, outputs, rows),
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::dice(parameters, outputs, rows),
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => thumb::dice(parameters, outputs, rows),
         }
     }
 }
@@ -271,6 +302,57 @@ impl Part<'_> {
     }
 }
 
+/// What an [`own_product`](IntegerKernel::own_product) multiplies with, and what becomes of the sums.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own<'a> {
+    pub part: Part<'a>,
+    /// `[N, P]`
+    pub queries: &'a [i16],
+    /// `[N, H]`
+    pub starts: &'a [i32],
+    pub finish: Finish,
+}
+
+#[cfg(din_panels)]
+impl Own<'_> {
+    /// As many columns at a time as [`Blocking`] says, those of all candidates in one pass over the weights, and each
+    /// panel multiplied while it is in the cache.
+    fn in_strips(
+        &self,
+        x: &[i16],
+        panels: &mut [i16],
+        out: &mut [i16],
+        combine: impl Fn(&Part<'_>, &[i16], usize, usize, &mut [i16]),
+        product: impl Fn(&Product<'_>, &[i16], &mut [i16], usize),
+    ) {
+        let Self { part, queries, starts, finish } = self;
+        let (inputs, outputs) = (part.inputs, part.outputs.max(1));
+        let (candidates, rows) = (starts.len() / outputs, x.len() / inputs.max(1));
+        let mut start = 0_usize;
+        while start < part.outputs {
+            let columns = Blocking::NATIVE.columns(outputs.saturating_sub(start));
+            let len = inputs.next_multiple_of(2).wrapping_mul(columns);
+            let panels = panels.get_mut(..candidates.wrapping_mul(len)).unwrap_or_default();
+            combine(part, queries, start, columns, panels);
+            let each = panels.chunks(len.max(1)).zip(starts.chunks(outputs));
+            for ((panel, starts), out) in each.zip(out.chunks_mut(rows.wrapping_mul(outputs).max(1))) {
+                let own = Product {
+                    weights: Weights::Panel(panel),
+                    inputs,
+                    columns,
+                    shift: part.shift,
+                    multipliers: range(part.multipliers, start.wrapping_mul(2), columns.wrapping_mul(2)),
+                    start: range(starts, start, columns),
+                    finish: *finish,
+                };
+                // [R, D] x [D, columns] -> [R, columns]
+                product(&own, x, out.get_mut(start..).unwrap_or_default(), outputs);
+            }
+            start = start.wrapping_add(columns);
+        }
+    }
+}
+
 /// The runs of an activation's parameters; empty where it has none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Parameters<'a> {
@@ -307,6 +389,7 @@ pub(crate) enum Weights<'a> {
     /// i8 `[ceil(D / 4), C, 4]`, inputs d, d+2, d+1, d+3.
     Quads(&'a [u8]),
     /// `[ceil(D / 2), C, 2]`
+    #[cfg(din_panels)]
     Panel(&'a [i16]),
 }
 
@@ -322,8 +405,8 @@ pub(crate) struct Finish {
 /// A finished sum.
 pub(crate) use portable::finished;
 
-/// `start + rshift(x W, s1) m` of a panel's first column: of a unit that is one layer with one output.
-pub(crate) use portable::total;
+/// `start + rshift(x M, s1) m` of one column: of a unit that is one layer with one output.
+pub(crate) use portable::own_totals;
 
 /// `sums += x`.
 pub(crate) fn sum(x: &[i16], sums: &mut [i32]) {

@@ -1,10 +1,11 @@
 //! Plain Rust: what every other kernel is tested against.
 
-use super::{Finish, Parameters, Part, Product, Scale, Weights};
+use super::{Finish, Own, Parameters, Part, Product, Scale, Weights};
 use crate::bytes::{array_of, range, u16_at, u32_at};
 use crate::fixed::{clamped_of_f32_bits, clamped_of_half, rshift, sat16, sigmoid};
 
 /// Place of inputs d, d+1, d+2, d+3 in the four bytes of a quad.
+#[cfg(din_panels)]
 const PLACES: [usize; 4] = [0, 2, 1, 3];
 
 /// Columns computed together, their sums in registers.
@@ -40,6 +41,7 @@ fn totals<const C: usize>(product: &Product<'_>, x: &[i16], first: usize) -> [i3
     let Product { weights, columns, shift, multipliers, start, .. } = *product;
     let sums = match weights {
         Weights::Quads(weights) => quad_sums::<C>(weights, columns, x, first),
+        #[cfg(din_panels)]
         Weights::Panel(panel) => panel_sums::<C>(panel, columns, x, first),
     };
     let mut t = [0; C];
@@ -50,13 +52,8 @@ fn totals<const C: usize>(product: &Product<'_>, x: &[i16], first: usize) -> [i3
     t
 }
 
-/// The first column of [`totals`].
-pub(crate) fn total(product: &Product<'_>, x: &[i16]) -> i32 {
-    let [total] = totals::<1>(product, x, 0);
-    total
-}
-
 /// `sat16(t >> s2)`, and what follows.
+#[inline]
 pub(crate) fn finished(finish: Finish, t: i32) -> i16 {
     let z = sat16(t.wrapping_shr(finish.shift.into()));
     if finish.sigmoid { sigmoid(z) } else { z }
@@ -80,6 +77,7 @@ fn quad_sums<const C: usize>(weights: &[u8], columns: usize, x: &[i16], first: u
 }
 
 /// `x W` for columns `first ..` of a panel.
+#[cfg(din_panels)]
 #[inline]
 fn panel_sums<const C: usize>(panel: &[i16], columns: usize, x: &[i16], first: usize) -> [i32; C] {
     let mut sums = [0_i32; C];
@@ -145,7 +143,71 @@ pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
     }
 }
 
-/// See [`IntegerKernel::combine`](super::IntegerKernel::combine).
+/// See [`IntegerKernel::own_product`](super::IntegerKernel::own_product): one column at a time.
+pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut [i16]) {
+    let outputs = own.part.outputs.max(1);
+    let len = x.len() / own.part.inputs.max(1) * outputs;
+    let candidates = own.starts.len() / outputs;
+    for (candidate, out) in out.chunks_mut(len.max(1)).take(candidates).enumerate() {
+        for o in 0..own.part.outputs {
+            let column = own.column(candidate, o, panel);
+            for (x, out) in
+                x.chunks_exact(own.part.inputs.max(1)).zip(out.iter_mut().skip(o).step_by(outputs))
+            {
+                *out = finished(own.finish, column.total(x));
+            }
+        }
+    }
+}
+
+/// `start + rshift(x M, s1) m` for each candidate, whose own matrix has one column: `[R, D] x [N, D, 1] -> [N, R]`.
+pub(crate) fn own_totals(own: &Own<'_>, x: &[i16], panel: &mut [i16], totals: &mut [i32]) {
+    let rows = x.len() / own.part.inputs.max(1);
+    for (candidate, totals) in totals.chunks_mut(rows.max(1)).enumerate() {
+        let column = own.column(candidate, 0, panel);
+        for (x, total) in x.chunks_exact(own.part.inputs.max(1)).zip(totals) {
+            *total = column.total(x);
+        }
+    }
+}
+
+/// A column of a query's own matrix.
+struct Column<'p> {
+    /// `[D]`
+    weights: &'p [i16],
+    shift: u8,
+    multiplier: i32,
+    start: i32,
+}
+
+impl Own<'_> {
+    fn column<'p>(&self, candidate: usize, o: usize, panel: &'p mut [i16]) -> Column<'p> {
+        let Self { part, queries, starts, .. } = self;
+        let paired = queries.len().checked_div(starts.len() / part.outputs.max(1)).unwrap_or_default();
+        let query = range(queries, candidate.wrapping_mul(paired), paired);
+        let weights = panel.get_mut(..part.inputs).unwrap_or_default();
+        for (d, weight) in weights.iter_mut().enumerate() {
+            let q = query.get(d).copied().unwrap_or_default();
+            let product = rshift(i32::from(part.weight_at(d, o)).wrapping_mul(q.into()), 8);
+            *weight = sat16(i32::from(part.base_at(d, o)).wrapping_add(product));
+        }
+        let start = starts.get(candidate.wrapping_mul(part.outputs).wrapping_add(o));
+        let multiplier = u16_at(part.multipliers, o.wrapping_mul(2)).cast_signed().into();
+        Column { weights, shift: part.shift, multiplier, start: start.copied().unwrap_or_default() }
+    }
+}
+
+impl Column<'_> {
+    /// `start + rshift(x W, s1) m`
+    fn total(&self, x: &[i16]) -> i32 {
+        let products = x.iter().zip(self.weights).map(|(x, w)| i32::from(*x).wrapping_mul((*w).into()));
+        let sum = products.fold(0, i32::wrapping_add);
+        self.start.wrapping_add(rshift(sum, self.shift).wrapping_mul(self.multiplier))
+    }
+}
+
+/// Some columns of each query's own matrix, as a panel: `[N, P] -> [N, ceil(D / 2), columns, 2]`.
+#[cfg(din_panels)]
 pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
     let len = part.inputs.div_ceil(2).wrapping_mul(columns).wrapping_mul(2).max(1);
     let panels = panels.chunks_exact_mut(len);
@@ -156,6 +218,7 @@ pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: u
     }
 }
 
+#[cfg(din_panels)]
 fn combine_one(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
     let rows = part.base.chunks(part.outputs.wrapping_mul(4).max(1));
     let rows = rows.zip(panel.chunks_mut(columns.wrapping_mul(2).max(1)));

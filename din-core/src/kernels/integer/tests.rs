@@ -98,53 +98,42 @@ fn every_kernel_sums_one_output_as_defined() {
 
 #[test]
 fn every_kernel_multiplies_by_the_querys_own_matrix_as_defined() {
-    for (inputs, paired, outputs) in
-        [(1, 1, 1), (2, 0, 4), (5, 3, 9), (16, 16, 20), (19, 12, 36), (128, 128, 40)]
+    for ((inputs, paired, outputs), rows) in
+        [(1, 1, 1), (2, 0, 4), (5, 3, 9), (16, 16, 20), (19, 12, 36), (32, 32, 3), (128, 128, 40)]
+            .into_iter()
+            .flat_map(|shape| [1, 4, 7].map(|rows| (shape, rows)))
     {
         let weight = bytes(usize::div_ceil(paired, 4) * 4 * outputs, 3);
         let base = as_bytes(&numbers(usize::next_multiple_of(inputs, 2) * outputs, 4, 1000));
         let multipliers = as_bytes(&numbers(outputs, 5, 900));
         let part =
             Part { inputs, outputs, weight: &weight, base: &base, multipliers: &multipliers, shift: 10 };
-        let (rows, queries) = (7, numbers(3 * paired, 7, 4096));
-        let keys = numbers(rows * inputs, 6, 4096);
+        let (queries, keys) = (numbers(3 * paired, 7, 4096), numbers(rows * inputs, 6, 4096));
+        let starts: Vec<i32> = (0..3 * outputs as i32).map(|o| o * 1000 - 9999).collect();
         let effective = |query: usize, d: usize, o: usize| {
             let q = if d < paired { i64::from(queries[query * paired + d]) } else { 0 };
             i64::from(part.base_at(d, o)) + ((i64::from(part.weight_at(d, o)) * q + 128) >> 8)
         };
-        for (kernel, widest) in IntegerKernel::all().flat_map(|kernel| [1, 4, 8, 20, 99].map(|w| (kernel, w)))
-        {
-            let mut start = 0;
-            while start < outputs {
-                let columns = widest.min(outputs - start);
-                let len = usize::next_multiple_of(inputs, 2) * columns;
-                let mut panels = vec![99; 3 * len];
-                kernel.combine(&part, &queries, start, columns, &mut panels);
-                for (query, panel) in panels.chunks(len).enumerate() {
-                    let from = vec![5; columns];
-                    let product = Product {
-                        weights: Weights::Panel(panel),
-                        inputs,
-                        columns,
-                        shift: part.shift,
-                        multipliers: &multipliers[start * 2..],
-                        start: &from,
-                        finish: Finish { shift: 2, sigmoid: false },
-                    };
-                    let mut out = vec![0; rows * outputs];
-                    kernel.product(&product, &keys, &mut out[start..], outputs);
-                    for (key, out) in keys.chunks(inputs).zip(out.chunks(outputs)) {
-                        let at = |o| total_of(&part, |d| effective(query, d, o), key, o, 5);
-                        let expected = (start..start + columns).map(|o| finished(product.finish, at(o)));
-                        let found = out[start..start + columns].iter().copied();
-                        assert!(
-                            found.eq(expected),
-                            "{kernel:?} {inputs} {paired} {outputs} {columns} {start}"
-                        );
-                        assert_eq!(total(&product, key), at(start));
-                    }
-                }
-                start += columns;
+        let total = |query: usize, row: usize, o: usize| {
+            let key = &keys[row * inputs..][..inputs];
+            total_of(&part, |d| effective(query, d, o), key, o, starts[query * outputs + o])
+        };
+        for (kernel, sigmoid) in IntegerKernel::all().flat_map(|kernel| [(kernel, false), (kernel, true)]) {
+            let finish = Finish { shift: 2, sigmoid };
+            let own = Own { part, queries: &queries, starts: &starts, finish };
+            let mut panels = vec![99; 3 * usize::next_multiple_of(inputs, 2) * outputs.max(3)];
+            let mut out = vec![7; 3 * rows * outputs];
+            kernel.own_product(&own, &keys, &mut panels, &mut out);
+            for (index, found) in out.into_iter().enumerate() {
+                let (query, row, o) = (index / outputs / rows, index / outputs % rows, index % outputs);
+                let expected = finished(finish, total(query, row, o));
+                assert_eq!(found, expected, "{kernel:?} {inputs} {paired} {outputs}: {query} {row} {o}");
+            }
+            if outputs == 1 {
+                let mut totals = vec![7; 3 * rows];
+                own_totals(&own, &keys, &mut panels, &mut totals);
+                let expected = (0..3 * rows).map(|index| total(index / rows, index % rows, 0));
+                assert!(totals.into_iter().eq(expected), "{inputs} {paired}");
             }
         }
     }
@@ -232,30 +221,36 @@ fn every_kernel_scales_rows_as_defined() {
     }
 }
 
-/// Beyond what the loader lets through: sums that are clamped.
+/// Beyond what the loader lets through: sums that are clamped. Keys with one input of 1 show the matrix.
 #[test]
 fn every_kernel_clamps_the_querys_own_matrix_alike() {
     for (inputs, paired, outputs) in [(4, 4, 10), (9, 7, 5), (16, 13, 23), (6, 2, 40)] {
         let weight = bytes(usize::div_ceil(paired, 4) * 4 * outputs, 1);
         let base = as_bytes(&numbers(usize::next_multiple_of(inputs, 2) * outputs, 2, i16::MAX));
         let query: Vec<i16> = numbers(paired, 3, i16::MAX).iter().map(|q| q.wrapping_mul(2) | 1).collect();
-        let part = Part { inputs, outputs, weight: &weight, base: &base, ..Part::default() };
-        let combined = |kernel: IntegerKernel| {
+        let multipliers = as_bytes(&vec![1; outputs]);
+        let part =
+            Part { inputs, outputs, weight: &weight, base: &base, multipliers: &multipliers, shift: 0 };
+        let starts = vec![0; outputs];
+        let own = Own { part, queries: &query, starts: &starts, finish: Finish { shift: 0, sigmoid: false } };
+        let keys: Vec<i16> = (0..inputs * inputs).map(|i| i16::from(i / inputs == i % inputs)).collect();
+        let matrix = |kernel: IntegerKernel| {
             let mut panel = vec![99; usize::next_multiple_of(inputs, 2) * outputs];
-            kernel.combine(&part, &query, 0, outputs, &mut panel);
-            panel
+            let mut out = vec![99; inputs * outputs];
+            kernel.own_product(&own, &keys, &mut panel, &mut out);
+            out
         };
-        let expected = combined(IntegerKernel::Portable);
+        let expected = matrix(IntegerKernel::Portable);
         assert!(expected.contains(&i16::MAX) || expected.contains(&i16::MIN), "{inputs} {outputs}");
         IntegerKernel::all()
-            .for_each(|kernel| assert_eq!(combined(kernel), expected, "{kernel:?} {inputs} {outputs}"));
+            .for_each(|kernel| assert_eq!(matrix(kernel), expected, "{kernel:?} {inputs} {outputs}"));
     }
 }
 
 #[test]
 fn slices_that_are_too_short_are_read_no_further_than_they_go() {
     let (inputs, columns, rows) = (12, 10, 5);
-    let (weights, panel) = (bytes(inputs * columns, 1), numbers(inputs * columns, 2, 900));
+    let (weights, base) = (bytes(inputs * columns, 1), as_bytes(&numbers(inputs * columns, 2, 900)));
     let (x, multipliers) = (numbers(rows * inputs, 3, 4096), as_bytes(&numbers(columns, 4, 2000)));
     let start = vec![77; columns];
     let finish = Finish { shift: 3, sigmoid: true };
@@ -267,9 +262,9 @@ fn slices_that_are_too_short_are_read_no_further_than_they_go() {
                 inputs,
                 outputs: columns,
                 weight: &weights[..cut(weights.len(), 0)],
+                base: &base[..cut(base.len(), 1)],
                 multipliers: &multipliers[..cut(multipliers.len(), 2)],
                 shift: 9,
-                ..Part::default()
             };
             let product = |weights| Product {
                 weights,
@@ -281,13 +276,21 @@ fn slices_that_are_too_short_are_read_no_further_than_they_go() {
                 finish,
             };
             let x = &x[..cut(x.len(), 4)];
-            for weights in [Weights::Quads(part.weight), Weights::Panel(&panel[..cut(panel.len(), 1)])] {
-                let out = |kernel: IntegerKernel| {
-                    let mut out = vec![0; rows * columns - cut(2, 0)];
-                    kernel.product(&product(weights), x, &mut out, columns);
-                    out
-                };
-                assert_eq!(out(kernel), out(IntegerKernel::Portable), "{kernel:?} {which}");
+            let out = |kernel: IntegerKernel| {
+                let mut out = vec![0; rows * columns - cut(2, 0)];
+                kernel.product(&product(Weights::Quads(part.weight)), x, &mut out, columns);
+                out
+            };
+            assert_eq!(out(kernel), out(IntegerKernel::Portable), "{kernel:?} {which}");
+            let own = |kernel: IntegerKernel| {
+                let own = Own { part, queries: &x[..inputs - cut(3, 0)], starts: &start, finish };
+                let (mut panel, mut out) = (vec![0; inputs * columns], vec![0; rows * columns]);
+                kernel.own_product(&own, x, &mut panel[..cut(inputs * columns, 3)], &mut out);
+                out
+            };
+            // Kernels with panels make of weights that are too short what they like.
+            if matches!(kernel, IntegerKernel::Dsp | IntegerKernel::Thumb) {
+                assert_eq!(own(kernel), own(IntegerKernel::Portable), "{kernel:?} {which}");
             }
             let added = |kernel: IntegerKernel| {
                 let mut t = vec![5; cut(columns, 3)];

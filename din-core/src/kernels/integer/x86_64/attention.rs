@@ -4,7 +4,7 @@ use super::{Vector, pair, some};
 use crate::kernels::integer::extents::Queries;
 use crate::kernels::integer::{Part, portable};
 
-/// See [`IntegerKernel::combine`](crate::kernels::integer::IntegerKernel::combine).
+/// Some columns of each query's own matrix, as a panel: `[N, P] -> [N, ceil(D / 2), columns, 2]`.
 ///
 /// # Safety
 /// The processor has the vector's instructions.

@@ -31,7 +31,7 @@ pub(in super::super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     unsafe { compiled(part, x, t) }
 }
 
-/// See [`IntegerKernel::combine`](crate::kernels::integer::IntegerKernel::combine).
+/// Some columns of each query's own matrix, as a panel: `[N, P] -> [N, ceil(D / 2), columns, 2]`.
 pub(in super::super) fn combine(
     part: &Part<'_>,
     queries: &[i16],

@@ -1,0 +1,268 @@
+//! Cortex-M0, M0+, M3 and the others without the DSP extension: one product to an instruction, 16-bit loads that extend
+//! the sign. Every function checks the lengths that its addresses rely on, and that words of weights are where the cores
+//! load words from: at multiples of four.
+//!
+//! A query's own matrix is made one column at a time and multiplied with four rows at once. Weights of one byte come four to
+//! a word, four columns at a time.
+//!
+//! The same code runs with the loops of [`instructions`] in plain Rust in the tests of any machine, and with the assembly
+//! on an emulated 32-bit Arm (`tests/tests/devices.rs`).
+#![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
+#![allow(clippy::indexing_slicing)] // within what was checked, and constant indices
+
+mod instructions;
+
+use super::extents::OwnRows;
+use super::{Own, Parameters, Part, Product, Weights, finished, portable};
+use crate::fixed::{SEGMENTS, rshift, sat16, sigmoid};
+use instructions::{Column, Combine, Quads};
+
+/// Whether the cores load words from there.
+fn is_aligned<N>(from: *const N) -> bool {
+    from.cast::<u32>().is_aligned()
+}
+
+/// The number with this index.
+#[inline(always)]
+unsafe fn i16_at(from: *const u8, index: usize) -> i32 {
+    // SAFETY: the caller vouches for it, and sections begin at multiples of 16 from an address that is one of four.
+    unsafe { from.cast::<i16>().add(index).read() }.into()
+}
+
+/// `t + rshift(sum, s1) m`
+#[inline(always)]
+fn scaled(t: i32, sum: i32, shift: u8, m: i32) -> i32 {
+    t.wrapping_add(rshift(sum, shift).wrapping_mul(m))
+}
+
+/// See [`IntegerKernel::product`](super::IntegerKernel::product).
+#[inline(never)]
+pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
+    let held = product.rows(x, out, stride).filter(|_| product.columns >= 4 && product.inputs > 0);
+    let (Weights::Quads(weights), Some(rows)) = (product.weights, held) else {
+        return portable::product(product, x, out, stride);
+    };
+    if !is_aligned(weights.as_ptr()) || !is_aligned(product.multipliers.as_ptr()) {
+        return portable::product(product, x, out, stride);
+    }
+    for (x, out) in x.chunks_exact(product.inputs).zip(out.chunks_mut(stride)).take(rows) {
+        let mut first = 0;
+        while first < product.columns {
+            // The last four begin with those that are done, where the columns are not a multiple of four.
+            first = first.min(product.columns - 4);
+            let sums = four_columns(weights, product.columns, first, x);
+            for (c, sum) in (first..).zip(sums) {
+                // SAFETY: `Product::rows` checked the multipliers.
+                let m = unsafe { i16_at(product.multipliers.as_ptr(), c) };
+                out[c] = finished(product.finish, scaled(product.start[c], sum, product.shift, m));
+            }
+            first += 4;
+        }
+    }
+}
+
+/// `x W` for columns `first .. first + 4` of as many weights as the caller checked.
+fn four_columns(weights: &[u8], columns: usize, first: usize, x: &[i16]) -> [i32; 4] {
+    let (whole, rest) = x.as_chunks::<4>();
+    let weights = weights.as_ptr().wrapping_add(4 * first);
+    let stride = 4 * columns;
+    let mut quads = Quads { x: x.as_ptr(), weights, stride, quads: whole.len(), sums: [0; 4] };
+    // SAFETY: the caller checked the weights.
+    unsafe {
+        if !whole.is_empty() {
+            instructions::quads(&mut quads);
+        }
+        if !rest.is_empty() {
+            let mut last = [0; 4];
+            last[..rest.len()].copy_from_slice(rest);
+            quads.x = last.as_ptr();
+            quads.weights = weights.add(whole.len() * stride);
+            quads.quads = 1;
+            instructions::quads(&mut quads);
+        }
+    }
+    quads.sums
+}
+
+/// See [`IntegerKernel::add`](super::IntegerKernel::add).
+#[inline(never)]
+pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
+    let fits = is_aligned(part.weight.as_ptr()) && is_aligned(part.multipliers.as_ptr());
+    if part.rows(x, t).is_none() || !fits || !part.outputs.is_multiple_of(4) {
+        return portable::add(part, x, t);
+    }
+    for (x, t) in x.chunks_exact(part.inputs).zip(t.chunks_exact_mut(part.outputs)) {
+        for (t, first) in t.as_chunks_mut::<4>().0.iter_mut().zip((0..).step_by(4)) {
+            let sums = four_columns(part.weight, part.outputs, first, x);
+            for ((t, sum), c) in t.iter_mut().zip(sums).zip(first..) {
+                // SAFETY: `Part::rows` checked the multipliers.
+                *t = scaled(*t, sum, part.shift, unsafe { i16_at(part.multipliers.as_ptr(), c) });
+            }
+        }
+    }
+}
+
+/// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
+#[inline(never)]
+pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
+    const INPUTS: usize = 32;
+    let rows = x.len().checked_div(part.inputs).unwrap_or_default().min(sums.len());
+    if part.outputs != 1 || !part.holds_weights(part.inputs) || rows == 0 {
+        return portable::dots(part, x, sums);
+    }
+    sums[..rows].fill(0);
+    let mut column = [0; INPUTS];
+    for first in (0..part.inputs).step_by(INPUTS) {
+        let len = INPUTS.min(part.inputs - first);
+        for (weight, d) in column[..len].iter_mut().zip(first..) {
+            *weight = part.weight_at(d, 0).into();
+        }
+        for (row, sums) in (0..).step_by(4).zip(sums[..rows].chunks_mut(4)) {
+            let x = x.as_ptr().wrapping_add(row * part.inputs + first);
+            // SAFETY: as many rows of `x` as sums, and inputs as weights.
+            let four = unsafe { four_rows(x, part.inputs, sums.len(), &column[..len]) };
+            for (sum, more) in sums.iter_mut().zip(four) {
+                *sum = sum.wrapping_add(more);
+            }
+        }
+    }
+}
+
+/// `x w` of four rows, or of fewer, the last of them several times.
+#[inline(never)]
+unsafe fn four_rows(x: *const i16, stride: usize, rows: usize, weights: &[i16]) -> [i32; 4] {
+    let mut column = Column {
+        x: addresses(x, stride, rows),
+        weights: weights.as_ptr(),
+        inputs: weights.len(),
+        sums: [0; 4],
+        out: [core::ptr::null_mut(); 4],
+        shift: 0,
+        multiplier: 0,
+        start: 0,
+        finish_shift: 0,
+        segments: core::ptr::null(),
+    };
+    // SAFETY: the caller vouches for the rows, and for a weight.
+    unsafe { instructions::column(&mut column) };
+    column.sums
+}
+
+/// Of four rows, or of fewer, the last of them several times.
+#[inline]
+fn addresses(x: *const i16, stride: usize, rows: usize) -> [*const i16; 4] {
+    core::array::from_fn(|row| x.wrapping_add(row.min(rows.saturating_sub(1)) * stride))
+}
+
+/// See [`IntegerKernel::own_product`](super::IntegerKernel::own_product).
+#[inline(never)]
+pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut [i16]) {
+    let part = &own.part;
+    let fits = [part.base, part.weight, part.multipliers].into_iter().all(|run| is_aligned(run.as_ptr()));
+    let held = own.rows(x, panel, out, 1).filter(|_| fits && is_aligned(panel.as_ptr()));
+    let Some(OwnRows { candidates, paired, rows }) = held else {
+        return portable::own_product(own, x, panel, out);
+    };
+    let (inputs, outputs) = (part.inputs, part.outputs);
+    let weights = &mut panel[..inputs];
+    let half = 1_i32.wrapping_shl(part.shift.into()) >> 1;
+    let mut column = Column {
+        x: [x.as_ptr(); 4],
+        weights: weights.as_ptr(),
+        inputs,
+        sums: [0; 4],
+        out: [core::ptr::null_mut(); 4],
+        shift: part.shift.into(),
+        multiplier: 0,
+        start: 0,
+        finish_shift: own.finish.shift.into(),
+        segments: if own.finish.sigmoid { SEGMENTS.as_ptr() } else { core::ptr::null() },
+    };
+    for candidate in 0..candidates {
+        let query = &own.queries[candidate * paired..][..paired];
+        for o in 0..outputs {
+            combine(part, query, o, weights);
+            // SAFETY: `Own::rows` checked the multipliers.
+            column.multiplier = unsafe { i16_at(part.multipliers.as_ptr(), o) };
+            column.start = own.starts[candidate * outputs + o];
+            let mut row = 0;
+            let mut to = out.as_mut_ptr().wrapping_add(candidate * rows * outputs + o);
+            while row < rows {
+                column.x = addresses(x.as_ptr().wrapping_add(row * inputs), inputs, rows - row);
+                column.out = addresses(to, outputs, rows - row).map(<*const i16>::cast_mut);
+                column.sums = [half; 4];
+                // SAFETY: `Own::rows` checked every address.
+                unsafe { instructions::column(&mut column) };
+                to = to.wrapping_add(4 * outputs);
+                row += 4;
+            }
+        }
+    }
+}
+
+/// A column of a query's own matrix, of a part that is whole.
+#[inline(never)]
+fn combine(part: &Part<'_>, query: &[i16], o: usize, column: &mut [i16]) {
+    let quads = if is_aligned(query.as_ptr()) { query.len() / 4 } else { 0 };
+    if quads > 0 {
+        // Two inputs of the base are as many bytes as four weights.
+        let (base, weights) = (part.base.as_ptr(), part.weight.as_ptr());
+        // SAFETY: the part has that many inputs, as does the column.
+        unsafe {
+            instructions::combine(&Combine {
+                base: base.add(4 * o),
+                weights: weights.add(4 * o),
+                to: column.as_mut_ptr(),
+                query: query.as_ptr(),
+                stride: 4 * part.outputs,
+                quads,
+            });
+        }
+    }
+    for (d, to) in column.iter_mut().enumerate().skip(4 * quads) {
+        let q = query.get(d).copied().unwrap_or_default();
+        let product = rshift(i32::from(part.weight_at(d, o)).wrapping_mul(q.into()), 8);
+        *to = sat16(i32::from(part.base_at(d, o)).wrapping_add(product));
+    }
+}
+
+/// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
+#[inline(never)]
+pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
+    let width = sums.len();
+    let rows = keys.len().checked_div(width).unwrap_or_default().min(weights.len());
+    for (first, sum) in sums.iter_mut().enumerate() {
+        let mut key = keys.as_ptr().wrapping_add(first);
+        let mut held = 0_i32;
+        for weight in &weights[..rows] {
+            // SAFETY: as many rows of `width` numbers as weights.
+            held = held.wrapping_add(weight.wrapping_mul(unsafe { *key }.into()));
+            key = key.wrapping_add(width);
+        }
+        *sum = held;
+    }
+}
+
+/// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
+#[inline(never)]
+pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
+    let Parameters { b, a, alpha, e } = *parameters;
+    let fits = is_aligned(b.as_ptr()) && a.as_ptr().addr() % 2 == 0 && alpha.as_ptr().addr() % 2 == 0;
+    if !parameters.holds_dice(outputs) || !fits {
+        return portable::dice(parameters, outputs, rows);
+    }
+    for row in rows.chunks_mut(outputs.max(1)) {
+        for (o, z) in row.iter_mut().enumerate() {
+            // SAFETY: `holds_dice`.
+            let (a, alpha, b, e) = unsafe {
+                let b = b.as_ptr().cast::<i32>().add(o).read();
+                (i16_at(a.as_ptr(), o), i16_at(alpha.as_ptr(), o), b, *e.get_unchecked(o))
+            };
+            let s = i32::from(*z);
+            let argument = s.wrapping_mul(a).wrapping_add(b).wrapping_shr(e.into());
+            let p = i32::from(sigmoid(sat16(argument)));
+            let g = alpha.wrapping_add(rshift(8192_i32.wrapping_sub(alpha).wrapping_mul(p), 15));
+            *z = sat16(rshift(s.wrapping_mul(g), 13));
+        }
+    }
+}

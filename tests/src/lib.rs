@@ -12,8 +12,10 @@
 //! | [`forge`] | blobs taken apart, changed and put together with good checksums |
 //! | [`golden`] | the golden blobs, and what their files hold |
 //! | [`reference_model`] | the model that came with the project, and its 256 cases |
+//! | [`firmware`] | what the firmwares of `examples/firmware` are given, and what they must log |
 
 pub mod dequantised;
+pub mod firmware;
 pub mod forge;
 pub mod golden;
 pub mod interpreter;

@@ -12,9 +12,11 @@
 //! | [`forge`] | blobs taken apart, changed and put together with good checksums |
 //! | [`golden`] | the golden blobs, and what their files hold |
 //! | [`reference_model`] | the model that came with the project, and its 256 cases |
+//! | [`device`] | `cargo` for targets that Rust alone does not bring |
 //! | [`firmware`] | what the firmwares of `examples/firmware` are given, and what they must log |
 
 pub mod dequantised;
+pub mod device;
 pub mod firmware;
 pub mod forge;
 pub mod golden;

@@ -2,7 +2,7 @@
 //! (`rustc-web`, `rust-web-src`), which builds the standard libraries from source, for machines where rustup cannot fetch a
 //! target.
 
-use std::env;
+use std::{env, fs, io};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -54,4 +54,37 @@ fn gnu_linker(target: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// A package of its own below `temporary`, with din-core and heapless, made of one file of `tests/`: the workspace must not
+/// build a panic handler for the host. `target` is a section of its manifest without its path, `profile` lines for release.
+///
+/// # Panics
+/// If the folder cannot be written.
+#[must_use]
+pub fn write_package(temporary: &str, name: &str, file: &str, target: &str, profile: &str) -> PathBuf {
+    let folder = Path::new(temporary).join(name);
+    fs::create_dir_all(&folder).expect("the target folder can be written");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace");
+    let (source, core) = (root.join("tests").join(file), root.join("din-core"));
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nedition = \"2024\"\n\n{target}\npath = {source:?}\n\n\
+         [dependencies]\ndin-core = {{ path = {core:?} }}\n\
+         heapless = {{ version = \"0.9\", default-features = false }}\n\n\
+         [profile.release]\npanic = \"abort\"\n{profile}\n\n[workspace]\n"
+    );
+    fs::write(folder.join("Cargo.toml"), manifest).expect("the target folder can be written");
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the workspace has a lock file");
+    folder
+}
+
+/// The compiler that [`cargo`] calls.
+///
+/// # Errors
+/// Where it does not run.
+pub fn rustc_version() -> io::Result<String> {
+    let compiler = if from_debian() { "/usr/bin/rustc" } else { "rustc" };
+    let output = Command::new(compiler).arg("--version").output()?;
+    // Without hash, date and packager.
+    Ok(String::from_utf8_lossy(&output.stdout).split(" (").next().unwrap_or_default().trim().to_owned())
 }

@@ -9,6 +9,7 @@ use din_core::{
 use din_export::blob::{Embedding, ExportOptions, NumericPath, Writer};
 use din_export::import;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The cases that are ranked; their histories have 20, 7, 16 and 3 behaviours.
@@ -71,25 +72,30 @@ pub fn requests_source() -> String {
     source + "];\n"
 }
 
+/// Numbers of scratch memory that a path needs on a 32-bit core.
+///
+/// # Panics
+/// If the firmware's blob does not load.
+#[must_use]
+pub fn scratch_len(path: NumericPath) -> usize {
+    let blob = fs::read(blob_path(path)).expect("the blob is part of the example");
+    Model::from_bytes(&blob).expect("the firmware's blob loads").scratch_len_for(Blocking::SMALL)
+}
+
 /// `model/sizes.rs`: what each path needs on a 32-bit core.
 ///
 /// # Panics
-/// If a blob does not load.
+/// If a firmware's blob does not load.
 #[must_use]
-pub fn sizes_source(integer: &[u8], f32: &[u8]) -> String {
-    let scratch = |blob| {
-        let model = Model::from_bytes(blob).expect("the firmware's blob loads");
-        model.scratch_len_for(Blocking::SMALL)
-    };
-    let model = Model::from_bytes(integer).expect("the firmware's blob loads");
-    let capacity = model.sequences().map(|sequence| sequence.capacity()).next().unwrap_or_default();
+pub fn sizes_source() -> String {
+    let capacity = requests().iter().map(|request| request.histories[0].len()).max().unwrap_or_default();
     format!(
         "//! What the models need. `cargo run -p din-tests --bin renew-firmware` writes this file.\n\n\
          /// Numbers of scratch memory, integer path.\npub const INTEGER_SCRATCH: usize = {};\n\
          /// Numbers of scratch memory, f32 path.\npub const F32_SCRATCH: usize = {};\n\
          /// Behaviours that are looked at.\npub const HISTORY: usize = {capacity};\n",
-        scratch(integer),
-        scratch(f32)
+        scratch_len(NumericPath::Integer),
+        scratch_len(NumericPath::F32)
     )
 }
 

@@ -14,6 +14,7 @@
 //! | [`reference_model`] | the model that came with the project, and its 256 cases |
 //! | [`device`] | `cargo` for targets that Rust alone does not bring |
 //! | [`firmware`] | what the firmwares of `examples/firmware` are given, and what they must log |
+//! | [`sizes`] | flash, RAM, stack and instructions of ranking on each core |
 
 pub mod dequantised;
 pub mod device;
@@ -27,4 +28,5 @@ pub mod random_model;
 pub mod reference_model;
 pub mod request;
 pub mod shape;
+pub mod sizes;
 pub mod tolerance;

@@ -3,8 +3,7 @@
 //!
 //! With `DIN_DEVICE_TOOLCHAIN=debian` they use Debian's second toolchain: see [`din_tests::device`].
 
-use din_tests::device::{cargo, variable};
-use std::fs;
+use din_tests::device::{cargo, variable, write_package};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,7 +27,9 @@ fn build_for(target: &str) {
         command.args(["--release", "-p", "din-core"]).args(features);
         run(command);
     }
-    let mut command = cargo(&write_probe(target), "build", target, "core", TEMPORARY);
+    let section = "[lib]\ncrate-type = [\"staticlib\"]";
+    let probe = write_package(TEMPORARY, "device-probe", "device-probe/lib.rs", section, "");
+    let mut command = cargo(&probe, "build", target, "core", TEMPORARY);
     command.arg("--release");
     run(command);
 }
@@ -42,23 +43,6 @@ fn test_on(target: &str, compiler: &str, emulator: &str, flags: &str) {
     command.env(variable("LINKER"), compiler);
     command.env(variable("RUNNER"), format!("{emulator} -L /usr/{libraries}"));
     run(command);
-}
-
-/// A package of its own: the workspace must not build a `no_std` library with a panic handler for the host.
-fn write_probe(target: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("probe-{target}"));
-    fs::create_dir_all(&folder).expect("the target folder can be written");
-    let source = root().join("tests/device-probe/lib.rs");
-    let core = root().join("din-core");
-    let manifest = format!(
-        "[package]\nname = \"device-probe\"\nedition = \"2024\"\n\n[lib]\npath = {source:?}\ncrate-type = [\"staticlib\"]\n\n\
-         [dependencies]\ndin-core = {{ path = {core:?} }}\n\
-         heapless = {{ version = \"0.9\", default-features = false }}\n\n\
-         [profile.release]\npanic = \"abort\"\n\n[workspace]\n"
-    );
-    fs::write(folder.join("Cargo.toml"), manifest).expect("the target folder can be written");
-    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the workspace has a lock file");
-    folder
 }
 
 #[test]

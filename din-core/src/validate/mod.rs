@@ -2,9 +2,10 @@
 
 mod integer;
 
-use crate::bytes::{F32s, range, u16_at, u64_at};
+use crate::bytes::{F32s, range, u16_at};
 use crate::checksum::crc32;
 use crate::error::LoadError;
+use crate::fixed::{is_finite, is_positive};
 use crate::header::{HEADER_LEN, Header, section_start};
 use crate::manifest::{
     Activation, FieldKind, FieldRecord, MAX_CAPACITY, MAX_FIELDS, MAX_LAYERS, MAX_SEQUENCES, MAX_WIDTH,
@@ -183,7 +184,7 @@ fn none(what: &'static str, index: usize, section: u16) -> Result<(), LoadError>
 }
 
 fn finite(what: &'static str, numbers: F32s<'_>) -> Result<(), LoadError> {
-    usable(what, numbers, f32::is_finite)
+    usable(what, numbers, is_finite)
 }
 
 fn usable(what: &'static str, numbers: F32s<'_>, test: impl Fn(f32) -> bool) -> Result<(), LoadError> {
@@ -225,7 +226,7 @@ fn table(
         RowEncoding::F16 => finite_halves("embedding rows", table.values)?,
         RowEncoding::Int8 | RowEncoding::Int4 if model.header().is_integer() => {}
         RowEncoding::Int8 | RowEncoding::Int4 => {
-            usable("row scales", F32s(table.scales), |scale| scale.is_finite() && scale > 0.0)?;
+            usable("row scales", F32s(table.scales), is_positive)?;
         }
     }
     if let Some(fixed) = table.fixed {
@@ -258,7 +259,7 @@ fn table(
                 record.keys,
                 rows.saturating_sub(1).saturating_mul(8),
             )?;
-            let keys = table.keys.chunks_exact(8).map(|key| u64_at(key, 0));
+            let keys = table.keys.as_chunks::<8>().0.iter().map(|key| u64::from_le_bytes(*key));
             match keys.clone().zip(keys.skip(1)).position(|(key, next)| key >= next) {
                 Some(at) => Err(LoadError::KeysNotAscending { table: index as u32, index: at as u64 + 1 }),
                 None => Ok(()),
@@ -316,7 +317,7 @@ fn field(manifest: &Manifest<'_>, index: usize, record: &FieldRecord) -> Result<
         FieldKind::Numeric => {
             none("table of a field", index, record.table)?;
             let crate::Normaliser { mean, scale, limit, .. } = record.normaliser;
-            let usable = mean.is_finite() && scale.is_finite() && limit.is_finite() && limit > 0.0;
+            let usable = is_finite(mean) && is_finite(scale) && is_positive(limit);
             if usable {
                 Ok(())
             } else {

@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(blob_path(NumericPath::Integer), &integer)?;
     fs::write(blob_path(NumericPath::F32), &f32)?;
     fs::write(folder().join("model/requests.rs"), requests_source())?;
-    fs::write(folder().join("model/sizes.rs"), sizes_source(&integer, &f32))?;
+    fs::write(folder().join("model/sizes.rs"), sizes_source())?;
     let integer = integer_log(&integer, IntegerKernel::Portable)?;
     fs::write(folder().join("expected/both.txt"), format!("{integer}{}", f32_log(&f32)?))?;
     fs::write(folder().join("expected/integer.txt"), integer)?;

@@ -16,6 +16,7 @@ mod instructions;
 
 use super::extents::Queries;
 use super::{Finish, Parameters, Part, Product, Weights, portable};
+use crate::bytes::range;
 use crate::fixed::{SIGMOID, rshift, sat16};
 use instructions::{halves, qadd16, smlabb, smlad, smlatt, sxtb16, sxtb16_of_rotated, unrelated, word};
 
@@ -310,10 +311,10 @@ pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: u
     let Some(Queries { count, paired, len }) = part.queries(queries, start, columns, panels) else {
         return portable::combine(part, queries, start, columns, panels);
     };
-    for query in 0..count {
-        let panel = &mut panels[query * len..][..len];
+    for (query, panel) in panels.chunks_exact_mut(len.max(1)).take(count).enumerate() {
+        let query = range(queries, query.wrapping_mul(paired), paired);
         // SAFETY: `Part::queries` checked every address.
-        unsafe { combine_one(part, &queries[query * paired..][..paired], start, columns, panel) };
+        unsafe { combine_one(part, query, start, columns, panel) };
     }
 }
 

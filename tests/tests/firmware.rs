@@ -3,10 +3,11 @@
 
 use din_core::IntegerKernel;
 use din_export::blob::NumericPath;
-use din_tests::device::cargo;
+use din_tests::device::{cargo, target_dir};
 use din_tests::firmware::{blob_path, f32_log, folder, integer_log, requests_source, sizes_source};
 use din_tests::sizes;
 use std::fs;
+use std::process::Command;
 
 /// Where this is built.
 const TEMPORARY: &str = env!("CARGO_TARGET_TMPDIR");
@@ -83,4 +84,45 @@ fn no_size_has_grown_since_the_table_was_written() {
     let growth = sizes::measure(TEMPORARY).unwrap().growth(&sizes::committed().unwrap());
     let command = "cargo run --release -p din-tests --bin renew-sizes";
     assert!(growth.is_empty(), "renew the table if that is meant ({command}):\n{}", growth.join("\n"));
+}
+
+/// Calls of floating-point routines, and floating-point instructions, in what a firmware disassembles to.
+fn float_lines(target: &str, firmware: &str, features: &str) -> Vec<String> {
+    let mut command = cargo(&folder(), "build", target, "core", TEMPORARY);
+    command.args(["--release", "--bin", firmware, "--features", features]);
+    let output = command.output().expect("cargo runs");
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    let elf = target_dir(TEMPORARY).join(target).join("release").join(firmware);
+    let output = Command::new("arm-none-eabi-objdump").arg("-dC").arg(elf).output().expect("objdump runs");
+    let code = String::from_utf8_lossy(&output.stdout);
+    assert!(code.lines().count() > 1000, "{firmware} was not disassembled: {code}");
+    code.lines().filter(|line| is_float(line)).map(str::to_owned).collect()
+}
+
+/// `__aeabi_fadd`, `__aeabi_dmul`, `__aeabi_i2f`, `compiler_builtins::float::..`, `vadd.f32`, `vldr`.
+fn is_float(line: &str) -> bool {
+    let routine = line.split("__aeabi_").nth(1).is_some_and(|name| {
+        let converts = ["i2f", "ui2f", "l2f", "ul2f", "i2d", "ui2d", "l2d", "ul2d"];
+        name.starts_with(['f', 'd']) || converts.into_iter().any(|start| name.starts_with(start))
+    });
+    let instruction = line.split('\t').nth(2).is_some_and(|name| name.starts_with('v'));
+    routine || instruction || line.contains("compiler_builtins::float") || line.contains("libm::")
+}
+
+#[test]
+#[ignore = "needs the target thumbv6m-none-eabi and arm-none-eabi-objdump; tests/run.sh runs it"]
+fn the_integer_firmware_of_a_cortex_m0_has_no_floating_point() {
+    let found = float_lines("thumbv6m-none-eabi", "integer", "");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// What the test above looks for is what floating point looks like.
+#[test]
+#[ignore = "needs the target thumbv6m-none-eabi and arm-none-eabi-objdump; tests/run.sh runs it"]
+fn the_f32_path_shows_its_floating_point_on_a_cortex_m0_and_a_cortex_m4f() {
+    let soft = float_lines("thumbv6m-none-eabi", "measure", "f32");
+    let has = |name: &str, lines: &[String]| lines.iter().any(|line| line.contains(name));
+    assert!(has("__aeabi_fmul", &soft) && has("__aeabi_fadd", &soft) && has("__aeabi_fcmp", &soft), "{soft:?}");
+    let hard = float_lines("thumbv7em-none-eabihf", "measure", "f32");
+    assert!(has("vmul.f32", &hard) && has("vldr", &hard), "{hard:?}");
 }

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn finite_and_positive_are_what_the_standard_library_says() {
-        let exponents = (0..=0xff_u32).flat_map(|exponent| [0, 1, 0x7f_ffff].map(|rest| exponent << 23 | rest));
+        let exponents =
+            (0..=0xff_u32).flat_map(|exponent| [0, 1, 0x7f_ffff].map(|rest| exponent << 23 | rest));
         for bits in exponents.flat_map(|bits| [bits, bits | 1 << 31]) {
             let number = f32::from_bits(bits);
             assert_eq!(is_finite(number), number.is_finite(), "{bits:#x}");

@@ -3,8 +3,8 @@
 use super::layer::{Layer, forward, layers};
 use crate::bytes::range;
 use crate::fixed::exp_of_minus;
-use crate::kernels::{copy, keep_last};
 use crate::kernels::integer::{IntegerKernel, Product, Weights, narrow, total};
+use crate::kernels::{copy, keep_last};
 use crate::manifest::{Pooling, SequenceRecord};
 use crate::model::{Model, Sequence};
 use crate::sizes::Blocking;

@@ -8,10 +8,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-targets=(thumbv6m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf
+targets=(thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf
+    riscv32imc-unknown-none-elf
     aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf)
-# Emulators of single programs, and what links those.
-emulators=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross)
+# Emulators of single programs and of microcontrollers, and what links those.
+emulators=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+    qemu-system-arm qemu-system-misc binutils-arm-none-eabi binutils-riscv64-unknown-elf)
 summary=()
 current=""
 
@@ -56,15 +58,24 @@ set_up_emulators() {
     dpkg --status "${emulators[@]}" >/dev/null || install "${emulators[@]}"
 }
 
+# Shows what firmware logs with defmt.
+set_up_defmt() {
+    command -v defmt-print >/dev/null || cargo install defmt-print --version 1.2.0 --locked
+}
+
 if [[ ${DIN_DEVICE_TOOLCHAIN:-} != debian ]]; then
     step "set up device targets" set_up_device_targets
 fi
 step "set up emulators" set_up_emulators
+step "set up defmt" set_up_defmt
 step "format" cargo fmt --all --check
+step "format of firmware" cargo fmt --manifest-path examples/firmware/Cargo.toml --check
 step "lint" cargo clippy --workspace --all-targets -- -D warnings
 step "test" cargo test --workspace
 step "device builds" cargo test -p din-tests --test devices -- --ignored builds
 step "tests on emulated devices" cargo test -p din-tests --test devices -- --ignored emulated
+step "no panic in din-core" cargo test -p din-tests --test panic_free -- --ignored
+step "firmware" cargo test -p din-tests --test firmware -- --ignored
 step "dependencies of din-core" cargo tree -p din-core -e normal
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 current=""

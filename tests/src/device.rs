@@ -2,9 +2,9 @@
 //! (`rustc-web`, `rust-web-src`), which builds the standard libraries from source, for machines where rustup cannot fetch a
 //! target.
 
-use std::{env, fs, io};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs, io};
 
 /// Whether Debian's toolchain is used.
 fn from_debian() -> bool {

@@ -33,8 +33,16 @@ const F32: &[NumericPath] = &[NumericPath::F32];
 const BOTH: &[NumericPath] = &[NumericPath::Integer, NumericPath::F32];
 
 /// A row of the table for each; none of the paths is what start-up and logging weigh.
-const ROWS: [(&Core, &[NumericPath]); 8] =
-    [(&M0, &[]), (&M0, INTEGER), (&M3, INTEGER), (&M4F, &[]), (&M4F, INTEGER), (&M4F, F32), (&M4F, BOTH), (&M33, INTEGER)];
+const ROWS: [(&Core, &[NumericPath]); 8] = [
+    (&M0, &[]),
+    (&M0, INTEGER),
+    (&M3, INTEGER),
+    (&M4F, &[]),
+    (&M4F, INTEGER),
+    (&M4F, F32),
+    (&M4F, BOTH),
+    (&M33, INTEGER),
+];
 
 /// The RISC-V one apart: its start-up is another.
 const RISC_V: [(&Core, &[NumericPath]); 2] = [(&RV32, &[]), (&RV32, INTEGER)];
@@ -89,10 +97,14 @@ pub fn measure(temporary: &str) -> io::Result<Table> {
 fn row(core: &Core, paths: &[NumericPath], temporary: &str) -> io::Result<Row> {
     let features: Vec<&str> = paths.iter().map(|path| path.name()).collect();
     let mut command = cargo(&folder(), "run", core.target, "core", temporary);
-    let output = command.args(["--release", "--bin", "measure", "--features", &features.join(",")]).output()?;
+    let output =
+        command.args(["--release", "--bin", "measure", "--features", &features.join(",")]).output()?;
     let log = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
-        return Err(io::Error::other(format!("{command:?}\n{log}\n{}", String::from_utf8_lossy(&output.stderr))));
+        return Err(io::Error::other(format!(
+            "{command:?}\n{log}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        )));
     }
     let elf = fs::read(target_dir(temporary).join(core.target).join("release/measure"))?;
     let (flash, ram) = flash_and_ram(&elf).ok_or_else(|| io::Error::other("not an ELF file of 32 bits"))?;
@@ -101,7 +113,8 @@ fn row(core: &Core, paths: &[NumericPath], temporary: &str) -> io::Result<Row> {
         models += fs::metadata(blob_path(*path))?.len();
     }
     // Of both paths, those of the costlier one: a request takes one.
-    let largest = |name: &str| paths.iter().filter_map(|path| logged(&log, path.name(), name)).max().unwrap_or(0);
+    let largest =
+        |name: &str| paths.iter().filter_map(|path| logged(&log, path.name(), name)).max().unwrap_or(0);
     let instructions = |name, count: u64| (largest(name) as f64 * core.instructions_a_tick) as u64 / count;
     let path = match paths {
         [] => "none",
@@ -231,7 +244,8 @@ mod tests {
     use super::*;
 
     fn table(flash: u64) -> Table {
-        let row = Row { core: "M0".to_owned(), path: "integer".to_owned(), figures: [flash, 1, 2, 3, 4, 5, 6, 7] };
+        let row =
+            Row { core: "M0".to_owned(), path: "integer".to_owned(), figures: [flash, 1, 2, 3, 4, 5, 6, 7] };
         Table { compiler: "rustc 1.0".to_owned(), rows: vec![row] }
     }
 

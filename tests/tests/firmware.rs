@@ -1,11 +1,18 @@
 //! The firmwares of `examples/firmware`: they log what the host scores, on every core. Those under QEMU need targets and an
 //! emulator; plain `cargo test` lists them as ignored, `tests/run.sh` sets up what they need and runs them.
 
-use din_core::IntegerKernel;
+use din_core::manifest::{Activation, FieldKind, Pooling, RowEncoding, VocabularyKind};
+use din_core::{
+    Group, IntegerKernel, IntegerRanked, IntegerRanker, Model, Normaliser, Ranked, Ranker, ScoreError, User,
+    Value,
+};
 use din_export::blob::NumericPath;
 use din_tests::device::{cargo, target_dir};
-use din_tests::firmware::{blob_path, f32_log, folder, integer_log, requests_source, sizes_source};
+use din_tests::firmware::{
+    blob_path, f32_log, folder, integer_log, requests_source, scratch_len, sizes_source,
+};
 use din_tests::sizes;
+use std::fmt::Debug;
 use std::fs;
 use std::process::Command;
 
@@ -86,6 +93,41 @@ fn no_size_has_grown_since_the_table_was_written() {
     assert!(growth.is_empty(), "renew the table if that is meant ({command}):\n{}", growth.join("\n"));
 }
 
+/// `Debug` on the host and `defmt::Format` on the device, of the same values as in `src/bin/formats.rs`.
+fn formats(blob: &[u8]) -> Vec<String> {
+    let debug = |value: &dyn Debug| format!("{value:?}");
+    let model = Model::from_bytes(blob).unwrap();
+    let mut scratch = vec![0; model.scratch_len()];
+    // What a 32-bit core needs is another number.
+    let too_small = ScoreError::ScratchTooSmall { needed: scratch_len(NumericPath::Integer), found: 3 };
+    let mut ranker = IntegerRanker::new(&model, &mut scratch).unwrap();
+    let user = |profile| User { profile, context: &[], histories: &[] };
+    vec![
+        debug(&Model::from_bytes(&[]).err()),
+        debug(&Model::from_bytes(&blob[..100]).err()),
+        debug(&Model::from_bytes(&blob[8..]).err()),
+        debug(&Ranker::new(&model, &mut []).err()),
+        debug(&Some(too_small)),
+        debug(&ranker.score(&[]).err()),
+        debug(&ranker.set_user(&user(&[])).err()),
+        debug(&ranker.set_user(&user(&[Value::Number(0.5)])).err()),
+        format!("{:?} {:?}", [Value::Missing, Value::Id(7), Value::Number(1.5)], Value::Fixed(-3)),
+        debug(&IntegerRanked { index: 1, logit: -2, score: 3 }),
+        debug(&Ranked { index: 1, logit: -2.5, score: 0.25 }),
+        format!("{:?} {:?}", Group::Context, Normaliser::IDENTITY),
+        format!("{:?} {:?} {:?}", RowEncoding::Int8, VocabularyKind::HashedText, FieldKind::Numeric),
+        format!("{:?} {:?}", Pooling::SoftmaxAttention, Activation::PRelu),
+    ]
+}
+
+#[test]
+#[ignore = "needs the target thumbv6m-none-eabi, QEMU and defmt-print; tests/run.sh runs it"]
+fn errors_and_public_types_are_logged_as_debug_shows_them() {
+    let blob = fs::read(blob_path(NumericPath::Integer)).unwrap();
+    let log = log_of("thumbv6m-none-eabi", "formats");
+    assert_eq!(log.lines().collect::<Vec<_>>(), formats(&blob));
+}
+
 /// Calls of floating-point routines, and floating-point instructions, in what a firmware disassembles to.
 fn float_lines(target: &str, firmware: &str, features: &str) -> Vec<String> {
     let mut command = cargo(&folder(), "build", target, "core", TEMPORARY);
@@ -122,7 +164,10 @@ fn the_integer_firmware_of_a_cortex_m0_has_no_floating_point() {
 fn the_f32_path_shows_its_floating_point_on_a_cortex_m0_and_a_cortex_m4f() {
     let soft = float_lines("thumbv6m-none-eabi", "measure", "f32");
     let has = |name: &str, lines: &[String]| lines.iter().any(|line| line.contains(name));
-    assert!(has("__aeabi_fmul", &soft) && has("__aeabi_fadd", &soft) && has("__aeabi_fcmp", &soft), "{soft:?}");
+    assert!(
+        has("__aeabi_fmul", &soft) && has("__aeabi_fadd", &soft) && has("__aeabi_fcmp", &soft),
+        "{soft:?}"
+    );
     let hard = float_lines("thumbv7em-none-eabihf", "measure", "f32");
     assert!(has("vmul.f32", &hard) && has("vldr", &hard), "{hard:?}");
 }

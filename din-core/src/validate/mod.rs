@@ -271,21 +271,26 @@ fn table(
 /// Every name is a range of the names' text, not empty, and unique among its like.
 fn names(model: &Model<'_>) -> Result<(), LoadError> {
     let manifest = model.manifest();
-    distinct(|| manifest.tables.iter().map(|record| manifest.text(record.name)))?;
-    distinct(|| manifest.sequences.iter().map(|record| manifest.text(record.name)))?;
+    let fields = |first: usize, count: usize| {
+        let field = |index| manifest.fields.get(first.saturating_add(index));
+        distinct(&|index| field(index).filter(|_| index < count).map(|record| manifest.text(record.name)))
+    };
+    distinct(&|index| manifest.tables.get(index).map(|record| manifest.text(record.name)))?;
+    distinct(&|index| manifest.sequences.get(index).map(|record| manifest.text(record.name)))?;
     for group in [Group::Profile, Group::Context, Group::Candidate] {
-        distinct(|| model.fields(group).map(|field| field.name))?;
+        let (first, count) = model.field_range(group);
+        fields(first, count)?;
     }
-    model
-        .sequences()
-        .try_for_each(|sequence| distinct(|| model.behaviour_fields(&sequence).map(|field| field.name)))
+    model.sequences().try_for_each(|sequence| fields(sequence.first_field, sequence.fields))
 }
 
-fn distinct<'a, N: Iterator<Item = &'a str>>(names: impl Fn() -> N) -> Result<(), LoadError> {
-    for (index, name) in names().enumerate() {
-        if name.is_empty() || names().take(index).any(|earlier| earlier == name) {
+fn distinct<'a>(name: &dyn Fn(usize) -> Option<&'a str>) -> Result<(), LoadError> {
+    let mut index = 0_usize;
+    while let Some(own) = name(index) {
+        if own.is_empty() || (0..index).any(|earlier| name(earlier) == Some(own)) {
             return Err(LoadError::Malformed { part: "names" });
         }
+        index = index.saturating_add(1);
     }
     Ok(())
 }

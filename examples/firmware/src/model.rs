@@ -3,8 +3,10 @@
 //! `cargo run -p din-tests --bin renew-firmware` makes the folder `model/` from `examples/edge-profile`.
 
 #[path = "../model/requests.rs"]
+#[rustfmt::skip]
 mod requests;
 #[path = "../model/sizes.rs"]
+#[rustfmt::skip]
 pub mod sizes;
 
 pub use requests::{REQUESTS, Request, SLATE};

@@ -9,11 +9,8 @@ use static_cell::ConstStaticCell;
 
 /// What either ranker works in, whichever is used: numbers of four bytes.
 static SCRATCH: ConstStaticCell<[i32; SCRATCH_LEN]> = ConstStaticCell::new([0; SCRATCH_LEN]);
-const SCRATCH_LEN: usize = if sizes::F32_SCRATCH > sizes::INTEGER_SCRATCH {
-    sizes::F32_SCRATCH
-} else {
-    sizes::INTEGER_SCRATCH
-};
+const SCRATCH_LEN: usize =
+    if sizes::F32_SCRATCH > sizes::INTEGER_SCRATCH { sizes::F32_SCRATCH } else { sizes::INTEGER_SCRATCH };
 
 #[derive(defmt::Format)]
 enum Error {

@@ -20,7 +20,7 @@ macro_rules! path {
     ($path:ident, $feature:literal, $ranker:ident, $number:ty, $score:ty, $scratch:ident) => {
         #[cfg(feature = $feature)]
         mod $path {
-            use din_core::{$ranker, Model};
+            use din_core::{Model, $ranker};
             use firmware::board::ticks;
             use firmware::model::{self, REQUESTS, SLATE, sizes, slate_of, with_user};
             use firmware::stack;

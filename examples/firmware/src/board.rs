@@ -21,12 +21,12 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     semihosting::process::exit(101)
 }
 
-/// Ticks of the core's clock that `work` takes; at most 2^24.
+/// What `work` gives, and how many ticks of the core's clock it takes; at most 2^24.
 #[cfg(target_arch = "arm")]
-pub fn ticks(work: impl FnOnce()) -> u32 {
+pub fn ticks<R>(work: impl FnOnce() -> R) -> (R, u32) {
     use cortex_m::peripheral::{Peripherals, SYST, syst::SystClkSource};
     const LONGEST: u32 = 0x00ff_ffff;
-    // A second call would find them taken.
+    // SAFETY: nothing else here uses the timer.
     let mut clock = unsafe { Peripherals::steal() }.SYST;
     clock.set_clock_source(SystClkSource::Core);
     clock.set_reload(LONGEST);
@@ -35,14 +35,14 @@ pub fn ticks(work: impl FnOnce()) -> u32 {
     // The counter takes its reload value at the first tick.
     while SYST::get_current() == 0 {}
     let start = SYST::get_current();
-    work();
-    start.wrapping_sub(SYST::get_current()) & LONGEST
+    let result = work();
+    (result, start.wrapping_sub(SYST::get_current()) & LONGEST)
 }
 
-/// Cycles that `work` takes.
+/// What `work` gives, and how many cycles it takes.
 #[cfg(target_arch = "riscv32")]
-pub fn ticks(work: impl FnOnce()) -> u32 {
+pub fn ticks<R>(work: impl FnOnce() -> R) -> (R, u32) {
     let start = riscv::register::mcycle::read();
-    work();
-    riscv::register::mcycle::read().wrapping_sub(start) as u32
+    let result = work();
+    (result, riscv::register::mcycle::read().wrapping_sub(start) as u32)
 }

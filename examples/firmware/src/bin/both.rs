@@ -2,7 +2,8 @@
 #![no_std]
 #![no_main]
 
-use din_core::{IntegerRanked, IntegerRanker, LoadError, Model, Ranked, Ranker, ScoreError, crc32};
+use din_core::{IntegerRanked, IntegerRanker, Model, Ranked, Ranker, crc32};
+use firmware::Error;
 use firmware::board::{entry, exit};
 use firmware::model::{self, REQUESTS, SLATE, sizes, slate_of, with_user};
 use static_cell::ConstStaticCell;
@@ -12,12 +13,6 @@ static SCRATCH: ConstStaticCell<[i32; SCRATCH_LEN]> = ConstStaticCell::new([0; S
 const SCRATCH_LEN: usize =
     if sizes::F32_SCRATCH > sizes::INTEGER_SCRATCH { sizes::F32_SCRATCH } else { sizes::INTEGER_SCRATCH };
 
-#[derive(defmt::Format)]
-enum Error {
-    Load(LoadError),
-    Score(ScoreError),
-}
-
 #[entry]
 fn main() -> ! {
     exit(run())
@@ -26,17 +21,17 @@ fn main() -> ! {
 fn run() -> Result<(), Error> {
     let scratch = SCRATCH.take();
     for blob in [model::integer(), model::f32()] {
-        let model = Model::from_bytes(blob).map_err(Error::Load)?;
+        let model = Model::from_bytes(blob)?;
         if model.header().is_integer() {
-            rank_in_integers(&model, scratch).map_err(Error::Score)?;
+            rank_in_integers(&model, scratch)?;
         } else {
-            rank_in_f32(&model, bytemuck::cast_slice_mut(scratch)).map_err(Error::Score)?;
+            rank_in_f32(&model, bytemuck::cast_slice_mut(scratch))?;
         }
     }
     Ok(())
 }
 
-fn rank_in_integers(model: &Model<'_>, scratch: &mut [i32]) -> Result<(), ScoreError> {
+fn rank_in_integers(model: &Model<'_>, scratch: &mut [i32]) -> Result<(), Error> {
     let mut ranker = IntegerRanker::new(model, scratch)?;
     let mut bytes = heapless::Vec::<u8, { size_of::<u16>() * SLATE * REQUESTS.len() }>::new();
     for request in &REQUESTS {
@@ -56,7 +51,7 @@ fn rank_in_integers(model: &Model<'_>, scratch: &mut [i32]) -> Result<(), ScoreE
     Ok(())
 }
 
-fn rank_in_f32(model: &Model<'_>, scratch: &mut [f32]) -> Result<(), ScoreError> {
+fn rank_in_f32(model: &Model<'_>, scratch: &mut [f32]) -> Result<(), Error> {
     let mut ranker = Ranker::new(model, scratch)?;
     let mut bytes = heapless::Vec::<u8, { size_of::<f32>() * SLATE * REQUESTS.len() }>::new();
     for request in &REQUESTS {

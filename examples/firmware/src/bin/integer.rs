@@ -2,7 +2,8 @@
 #![no_std]
 #![no_main]
 
-use din_core::{IntegerRanked, IntegerRanker, LoadError, Model, ScoreError, crc32};
+use din_core::{IntegerRanked, IntegerRanker, Model, crc32};
+use firmware::Error;
 use firmware::board::{entry, exit};
 use firmware::model::{self, REQUESTS, SLATE, sizes, slate_of, with_user};
 use static_cell::ConstStaticCell;
@@ -11,25 +12,19 @@ use static_cell::ConstStaticCell;
 static SCRATCH: ConstStaticCell<[i32; sizes::INTEGER_SCRATCH]> =
     ConstStaticCell::new([0; sizes::INTEGER_SCRATCH]);
 
-#[derive(defmt::Format)]
-enum Error {
-    Load(LoadError),
-    Score(ScoreError),
-}
-
 #[entry]
 fn main() -> ! {
     exit(run())
 }
 
 fn run() -> Result<(), Error> {
-    let model = Model::from_bytes(model::integer()).map_err(Error::Load)?;
-    let ranker = IntegerRanker::new(&model, SCRATCH.take()).map_err(Error::Score)?;
-    rank(ranker).map_err(Error::Score)
+    let model = Model::from_bytes(model::integer())?;
+    let ranker = IntegerRanker::new(&model, SCRATCH.take())?;
+    rank(ranker)
 }
 
 /// Logs the scores of each slate and its best three, and a checksum of all scores.
-fn rank(mut ranker: IntegerRanker<'_, '_>) -> Result<(), ScoreError> {
+fn rank(mut ranker: IntegerRanker<'_, '_>) -> Result<(), Error> {
     let mut bytes = heapless::Vec::<u8, { size_of::<u16>() * SLATE * REQUESTS.len() }>::new();
     for request in &REQUESTS {
         with_user(request, |user| ranker.set_user(user))?;

@@ -1,18 +1,22 @@
-//! What ranking costs: ticks of the clock and bytes of stack, for the paths whose features are on.
-//!
-//! With `--no-default-features` it does nothing: what start-up and logging weigh is the difference to measure others by.
+//! What ranking costs: ticks of the clock and bytes of stack, for the paths whose features are on. With neither it does
+//! nothing: what is left is start-up and logging.
 #![no_std]
 #![no_main]
 
+use firmware::Error;
 use firmware::board::{entry, exit};
 
 #[entry]
 fn main() -> ! {
+    exit(run())
+}
+
+fn run() -> Result<(), Error> {
     #[cfg(feature = "integer")]
-    integer::measure();
+    integer::measure()?;
     #[cfg(feature = "f32")]
-    f32::measure();
-    exit(Ok::<(), ()>(()))
+    f32::measure()?;
+    Ok(())
 }
 
 /// The numeric paths have the same methods.
@@ -21,6 +25,7 @@ macro_rules! path {
         #[cfg(feature = $feature)]
         mod $path {
             use din_core::{Model, $ranker};
+            use firmware::Error;
             use firmware::board::ticks;
             use firmware::model::{self, REQUESTS, SLATE, sizes, slate_of, with_user};
             use firmware::stack;
@@ -29,25 +34,40 @@ macro_rules! path {
             static SCRATCH: ConstStaticCell<[$number; sizes::$scratch]> =
                 ConstStaticCell::new([0 as $number; sizes::$scratch]);
 
-            pub fn measure() {
+            #[derive(Default)]
+            struct Ticks {
+                load: u32,
+                set_user: u32,
+                slate: u32,
+            }
+
+            pub fn measure() -> Result<(), Error> {
                 let scratch = SCRATCH.take();
-                let (mut load, mut set_user, mut slate) = (0, 0, 0);
-                // A full history.
+                let mut ticks = Ticks::default();
+                let mut ranked = Ok(());
+                let used = stack::used_by(|| ranked = rank(scratch, &mut ticks));
+                ranked?;
+                let name = stringify!($path);
+                defmt::println!("{=str} load {} ticks", name, ticks.load);
+                defmt::println!("{=str} set_user {} ticks", name, ticks.set_user);
+                defmt::println!("{=str} slate {} ticks", name, ticks.slate);
+                defmt::println!("{=str} stack {} bytes", name, used + stack::depth());
+                Ok(())
+            }
+
+            /// Loads the model and ranks the first slate, whose user has a full history.
+            fn rank(scratch: &'static mut [$number], ticked: &mut Ticks) -> Result<(), Error> {
+                let (model, load) = ticks(|| Model::from_bytes(model::$path()));
+                let model = model?;
+                let mut ranker = $ranker::new(&model, scratch)?;
                 let request = &REQUESTS[0];
-                let stack = stack::used_by(|| {
-                    let mut model = None;
-                    load = ticks(|| model = Model::from_bytes(model::$path()).ok());
-                    let Some(model) = model else { return };
-                    let Ok(mut ranker) = $ranker::new(&model, scratch) else { return };
-                    with_user(request, |user| set_user = ticks(|| drop(ranker.set_user(user))));
-                    let candidates = slate_of(request);
-                    let mut scores = [0 as $score; SLATE];
-                    slate = ticks(|| drop(ranker.score_slate(candidates.as_flattened(), &mut scores)));
-                });
-                defmt::println!("{} load {} ticks", stringify!($path), load);
-                defmt::println!("{} set_user {} ticks", stringify!($path), set_user);
-                defmt::println!("{} slate {} ticks", stringify!($path), slate);
-                defmt::println!("{} stack {} bytes", stringify!($path), stack + stack::depth());
+                let (set, set_user) = with_user(request, |user| ticks(|| ranker.set_user(user)));
+                set?;
+                let candidates = slate_of(request);
+                let mut scores = [0 as $score; SLATE];
+                let (scored, slate) = ticks(|| ranker.score_slate(candidates.as_flattened(), &mut scores));
+                *ticked = Ticks { load, set_user, slate };
+                Ok(scored?)
             }
         }
     };

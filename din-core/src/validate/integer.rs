@@ -288,8 +288,8 @@ fn layer(
     if record.activation == Activation::Dice {
         let section = model.section(record.parameters);
         let Parameters { a, b, e, .. } = parameters(record.activation, section, record.outputs as usize);
-        let slopes = a.chunks_exact(2).map(|a| u64::from(u16_at(a, 0).cast_signed().unsigned_abs()));
-        let offsets = b.chunks_exact(4).map(|b| u64::from(u32_at(b, 0).cast_signed().unsigned_abs()));
+        let slopes = a.as_chunks().0.iter().map(|a| u64::from(i16::from_le_bytes(*a).unsigned_abs()));
+        let offsets = b.as_chunks().0.iter().map(|b| u64::from(i32::from_le_bytes(*b).unsigned_abs()));
         for ((a, b), e) in slopes.zip(offsets).zip(e) {
             below("argument of dice", a.saturating_mul(WIDEST).saturating_add(b))?;
             in_range("shift of dice", u64::from(*e) + 1, MAX_SHIFT + 1)?;

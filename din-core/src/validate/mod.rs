@@ -2,7 +2,7 @@
 
 mod integer;
 
-use crate::bytes::{F32s, range, u16_at};
+use crate::bytes::{F32s, range};
 use crate::checksum::crc32;
 use crate::error::LoadError;
 use crate::fixed::{is_finite, is_positive};
@@ -196,7 +196,7 @@ fn usable(what: &'static str, numbers: F32s<'_>, test: impl Fn(f32) -> bool) -> 
 
 /// Halves whose exponent is not that of infinity and not-a-number.
 fn finite_halves(what: &'static str, bytes: &[u8]) -> Result<(), LoadError> {
-    let mut halves = bytes.chunks_exact(2).map(|half| u16_at(half, 0));
+    let mut halves = bytes.as_chunks().0.iter().map(|half| u16::from_le_bytes(*half));
     match halves.position(|half| half & 0x7c00 == 0x7c00) {
         Some(index) => Err(LoadError::BadNumber { what, index: index as u64 }),
         None => Ok(()),

@@ -8,12 +8,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-targets=(thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf
-    aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf)
-# Emulators of single programs, and what links those.
-emulators=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross)
-# Compilers of C, for this machine and for Cortex-M, and what emulates the latter.
-c_tools=(gcc g++ make cmake pkg-config gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)
+targets=(thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf
+    riscv32imc-unknown-none-elf aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf)
+# Emulators of single programs and of microcontrollers, and what links those.
+emulators=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+    qemu-system-arm qemu-system-misc binutils-arm-none-eabi binutils-riscv64-unknown-elf)
+# Compilers of C, for this machine and for Cortex-M.
+c_tools=(gcc g++ make cmake pkg-config gcc-arm-none-eabi libnewlib-arm-none-eabi)
 summary=()
 current=""
 
@@ -62,12 +63,19 @@ set_up_c() {
     dpkg --status "${c_tools[@]}" >/dev/null || install "${c_tools[@]}"
 }
 
+# Shows what firmware logs with defmt.
+set_up_defmt() {
+    command -v defmt-print >/dev/null || cargo install defmt-print --version 1.2.0 --locked
+}
+
 if [[ ${DIN_DEVICE_TOOLCHAIN:-} != debian ]]; then
     step "set up device targets" set_up_device_targets
 fi
 step "set up emulators" set_up_emulators
 step "set up C" set_up_c
+step "set up defmt" set_up_defmt
 step "format" cargo fmt --all --check
+step "format of firmware" cargo fmt --manifest-path examples/firmware/Cargo.toml --check
 step "lint" cargo clippy --workspace --all-targets -- -D warnings
 step "test" cargo test --workspace
 step "device builds" cargo test -p din-tests --test devices -- --ignored builds
@@ -75,6 +83,8 @@ step "tests on emulated devices" cargo test -p din-tests --test devices -- --ign
 step "C" cargo test -p din-tests --test c_api --test c_example --test c_devices -- --ignored
 step "edge box on an emulated device" cargo test -p din-tests --test edge_box -- --ignored
 step "emitted C" cargo test -p din-tests --test emit -- --ignored
+step "no panic in din-core" cargo test -p din-tests --test panic_free -- --ignored
+step "firmware" cargo test -p din-tests --test firmware -- --ignored
 step "dependencies of din-core" cargo tree -p din-core -e normal
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 current=""

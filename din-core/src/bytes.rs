@@ -6,7 +6,7 @@ pub(crate) struct F32s<'a>(pub &'a [u8]);
 
 impl<'a> F32s<'a> {
     pub fn iter(self) -> impl ExactSizeIterator<Item = f32> + Clone + 'a {
-        self.0.chunks_exact(4).map(|bytes| f32::from_le_bytes(array_of(bytes)))
+        self.0.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
     }
 
     /// Numbers `start .. start + len`; none at all where that is out of range.

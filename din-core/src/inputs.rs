@@ -193,7 +193,7 @@ impl Column<'_> {
             Reads::Numbers(normaliser, fixed) => {
                 let raw = match value {
                     Value::Missing => Raw::Missing,
-                    Value::Number(raw) if raw.is_finite() => Raw::Number(raw),
+                    Value::Number(raw) if fixed::is_finite(raw) => Raw::Number(raw),
                     Value::Number(_) => return Err(ScoreError::NotFinite { group, field }),
                     Value::Fixed(raw) => Raw::Fixed(raw),
                     Value::Id(_) => return Err(ScoreError::WrongKind { group, field }),

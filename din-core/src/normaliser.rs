@@ -47,6 +47,7 @@ impl Normaliser {
             Transform::Log1p => libm::copysignf(libm::log1pf(libm::fabsf(raw)), raw),
         };
         let value = (transformed - self.mean) * self.scale;
-        if value.is_nan() { 0.0 } else { value.clamp(-self.limit, self.limit) }
+        // Unlike `clamp` without a panic for a limit that is no number.
+        if value.is_nan() { 0.0 } else { value.max(-self.limit).min(self.limit) }
     }
 }

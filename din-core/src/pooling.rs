@@ -1,6 +1,6 @@
 //! The activation unit and attention pooling.
 
-use crate::kernels::{Finish, Kernel, Matrix, OwnMatrix, Rows, Start, as_weights, copy};
+use crate::kernels::{Finish, Kernel, Matrix, OwnMatrix, Rows, Start, as_weights, copy, keep_last};
 use crate::layer::{Layer, forward};
 use crate::manifest::Pooling;
 use crate::math::exp;
@@ -74,7 +74,7 @@ impl Unit<'_, '_> {
             // [candidates, T] x [T, D] -> [candidates, D]
             let pooled = Rows::whole(pooled, candidates, width);
             self.kernel.product(weights, keys, Start::Output, Finish::Sum, pooled);
-            weights.copy_within(candidates.saturating_sub(1).wrapping_mul(length).., 0);
+            keep_last(weights, length);
         }
     }
 
@@ -85,7 +85,7 @@ impl Unit<'_, '_> {
         let candidates = inputs.query_parts.len() / first.outputs.max(1);
         let block = Blocking::NATIVE.behaviours(length);
         let mut done = 0_usize;
-        for keys in inputs.keys.chunks(width.wrapping_mul(block)) {
+        for keys in inputs.keys.chunks(width.wrapping_mul(block).max(1)) {
             let rows = keys.len() / width;
             let len = candidates.wrapping_mul(rows);
             let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs)).unwrap_or_default();

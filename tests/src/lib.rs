@@ -13,9 +13,14 @@
 //! | [`golden`] | the golden blobs, and what their files hold |
 //! | [`reference_model`] | the model that came with the project, and its 256 cases |
 //! | [`c_program`] | C programs that use din-ffi, compiled and run |
+//! | [`device`] | `cargo` for targets that Rust alone does not bring |
+//! | [`firmware`] | what the firmwares of `examples/firmware` are given, and what they must log |
+//! | [`sizes`] | flash, RAM, stack and instructions of ranking on each core |
 
 pub mod c_program;
 pub mod dequantised;
+pub mod device;
+pub mod firmware;
 pub mod forge;
 pub mod golden;
 pub mod interpreter;
@@ -25,4 +30,5 @@ pub mod random_model;
 pub mod reference_model;
 pub mod request;
 pub mod shape;
+pub mod sizes;
 pub mod tolerance;

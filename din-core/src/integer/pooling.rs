@@ -2,8 +2,8 @@
 
 use super::layer::{Layer, forward, layers};
 use crate::fixed::exp_of_minus;
-use crate::kernels::copy;
 use crate::kernels::integer::{IntegerKernel, Own, narrow, own_totals};
+use crate::kernels::{copy, keep_last};
 use crate::manifest::{Pooling, SequenceRecord};
 use crate::model::{Model, Sequence};
 use crate::sizes::Blocking;
@@ -73,7 +73,7 @@ impl Unit<'_, '_> {
                 self.kernel.weighted_sum(weights, inputs.keys, sums);
                 narrow(sums, self.record.pooled_shift, pooled);
             }
-            weights.copy_within(candidates.saturating_sub(1).wrapping_mul(length).., 0);
+            keep_last(weights, length);
         }
     }
 
@@ -85,7 +85,7 @@ impl Unit<'_, '_> {
         let rest = || layers(model, sequence.first_layer.wrapping_add(1), sequence.layers.saturating_sub(1));
         let block = Blocking::NATIVE.behaviours(length);
         let mut done = 0_usize;
-        for keys in inputs.keys.chunks(width.wrapping_mul(block)) {
+        for keys in inputs.keys.chunks(width.wrapping_mul(block).max(1)) {
             let rows = keys.len() / width;
             let len = candidates.wrapping_mul(rows);
             let results = memory.results.get_mut(..len).unwrap_or_default();

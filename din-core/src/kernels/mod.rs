@@ -351,6 +351,14 @@ pub(crate) fn copy<N>(x: impl IntoIterator<Item = N>, out: &mut [N]) {
     }
 }
 
+/// Moves the last `len` numbers to the front. That many come before them, or none.
+pub(crate) fn keep_last<N: Copy>(numbers: &mut [N], len: usize) {
+    let before = numbers.len().saturating_sub(len);
+    if let Some((front, last)) = numbers.split_at_mut_checked(before) {
+        copy(last.iter().copied(), front);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use crate::bytes::{u16_at, u32_at};
 use crate::error::LoadError;
 use crate::integer::layer::{parameters, parameters_len, part};
 use crate::kernels::integer::{Parameters, Part};
-use crate::manifest::{Activation, FieldKind, FieldRecord, IntegerLayerRecord, MAX_WIDTH, NONE, Pooling};
+use crate::manifest::{Activation, FieldKind, IntegerLayerRecord, MAX_WIDTH, NONE, Pooling};
 use crate::model::{Group, Model, Sequence};
 
 /// The largest magnitude of an activation.
@@ -43,34 +43,117 @@ enum Source<'s> {
     Pair(&'s Sequence<'s>),
 }
 
-/// The largest magnitude of each input of some fields.
-fn limits<'a>(model: &'a Model<'_>, first: usize, count: usize) -> impl Iterator<Item = u64> + 'a {
-    let mut numeric = model.numeric_fields(0, first);
-    model.field_records(first, count).flat_map(move |field| {
-        let limit = limit_of(model, &field, numeric);
-        numeric = numeric.saturating_add(usize::from(field.kind == FieldKind::Numeric));
-        core::iter::repeat_n(limit, model.width(&field))
-    })
+/// Inputs side by side that have the same bounds.
+#[derive(Clone, Copy)]
+struct Run {
+    /// The first of them.
+    start: usize,
+    width: usize,
+    /// The largest magnitude of an input.
+    limit: u64,
+    /// Of a pair: the largest magnitude of the query's inputs that these are compared with.
+    query: Option<u64>,
 }
 
-fn limit_of(model: &Model<'_>, field: &FieldRecord, numeric: usize) -> u64 {
+impl Source<'_> {
+    /// Visits the runs in the order of the inputs.
+    fn for_each_run(
+        self,
+        model: &Model<'_>,
+        each: &mut dyn FnMut(Run) -> Result<(), LoadError>,
+    ) -> Result<(), LoadError> {
+        let (first, count) = match self {
+            Self::Activations(width) => {
+                return each(Run { start: 0, width, limit: WIDEST, query: None });
+            }
+            Self::Fields(first, count) => (first, count),
+            Self::Query(sequence) | Self::Pair(sequence) => (sequence.first_field, sequence.fields),
+        };
+        let (candidates, _) = model.field_range(Group::Candidate);
+        let mut start = 0_usize;
+        for (index, field) in (first..).zip(model.field_records(first, count)) {
+            let pair =
+                (field.pair != NONE).then(|| limit_of(model, candidates.saturating_add(field.pair.into())));
+            let width = model.width(&field);
+            let run = match (self, pair) {
+                (Self::Query(_), None) => break, // paired fields come first
+                (Self::Query(_), Some(limit)) => Run { start, width, limit, query: None },
+                _ => Run { start, width, limit: limit_of(model, index), query: pair },
+            };
+            each(run)?;
+            start = start.saturating_add(width);
+        }
+        Ok(())
+    }
+
+    /// Inputs, and those among them that have a weight of their own.
+    fn widths(self, model: &Model<'_>) -> (usize, usize) {
+        let (mut inputs, mut weighed) = (0_usize, 0_usize);
+        let _ = self.for_each_run(model, &mut |run| {
+            inputs = inputs.saturating_add(run.width);
+            if run.query.is_some() || !matches!(self, Self::Pair(_)) {
+                weighed = weighed.saturating_add(run.width);
+            }
+            Ok(())
+        });
+        (inputs, weighed)
+    }
+}
+
+/// The largest magnitude of a field's inputs.
+fn limit_of(model: &Model<'_>, index: usize) -> u64 {
+    let Some(field) = model.manifest().fields.get(index) else { return 0 };
     match field.kind {
         FieldKind::Categorical => {
             model.manifest().tables.get(field.table.into()).map_or(0, |table| table.limit.into())
         }
-        FieldKind::Numeric => model.manifest().fixed.get(numeric).map_or(0, |fixed| fixed.limit.into()),
+        FieldKind::Numeric => {
+            model.manifest().fixed.get(model.numeric_fields(0, index)).map_or(0, |fixed| fixed.limit.into())
+        }
     }
 }
 
-fn key_limits<'a>(model: &'a Model<'_>, sequence: &Sequence<'_>) -> impl Iterator<Item = u64> + 'a {
-    limits(model, sequence.first_field, sequence.fields)
+/// What a layer reads.
+#[derive(Clone, Copy)]
+enum Sources<'s> {
+    /// The first of a sequence's unit.
+    Unit(&'s Sequence<'s>),
+    /// The first of the head.
+    Head,
+    /// One that follows another, which has so many outputs.
+    Layer(usize),
 }
 
-fn query_limits<'a>(model: &'a Model<'_>, sequence: &Sequence<'_>) -> impl Iterator<Item = u64> + 'a {
-    let (first, _) = model.field_range(Group::Candidate);
-    let paired =
-        model.field_records(sequence.first_field, sequence.fields).take_while(|field| field.pair != NONE);
-    paired.flat_map(move |field| limits(model, first.saturating_add(field.pair.into()), 1))
+impl<'s> Sources<'s> {
+    /// Of the layer's part with this index; none past the last.
+    fn get(self, model: &Model<'_>, part: usize) -> Option<Source<'s>> {
+        match (self, part) {
+            (Self::Unit(sequence), 0) => Some(Source::Query(sequence)),
+            (Self::Unit(sequence), 1) => Some(Source::Pair(sequence)),
+            (Self::Layer(outputs), 0) => Some(Source::Activations(outputs)),
+            (Self::Unit(_) | Self::Layer(_), _) => None,
+            (Self::Head, _) => head_source(model, part),
+        }
+    }
+}
+
+/// User, interest vector of each sequence, candidate, product of each sequence.
+fn head_source<'s>(model: &Model<'_>, part: usize) -> Option<Source<'s>> {
+    let (start, candidate) = model.field_range(Group::Candidate);
+    let sequences = model.manifest().sequences.len();
+    if part == 0 {
+        Some(Source::Fields(0, start))
+    } else if part <= sequences {
+        let sequence = model.sequences().nth(part.saturating_sub(1))?;
+        Some(Source::Activations(sequence.key_width))
+    } else if part == sequences.saturating_add(1) {
+        Some(Source::Fields(start, candidate))
+    } else if model.manifest().product {
+        let sequence = model.sequences().nth(part.saturating_sub(sequences).saturating_sub(2))?;
+        Some(Source::Activations(sequence.paired_width))
+    } else {
+        None
+    }
 }
 
 /// Layers of a sequence's unit, and the bounds of its pooling.
@@ -90,7 +173,11 @@ pub(super) fn unit(
         // They add up to 1 but for their rounding.
         Pooling::SoftmaxAttention => (1 << 15) + sequence.capacity as u64,
     };
-    let widest = key_limits(model, sequence).max().unwrap_or_default();
+    let mut widest = 0;
+    Source::Pair(sequence).for_each_run(model, &mut |run| {
+        widest = widest.max(run.limit);
+        Ok(())
+    })?;
     below(
         "sum of weighted keys",
         weights.saturating_mul(widest).saturating_add(rounding(record.pooled_shift)),
@@ -98,8 +185,7 @@ pub(super) fn unit(
     if sequence.is_attention() {
         in_range("limit of attention weights", record.weight_limit.into(), i16::MAX as u64)?;
     }
-    let first = [Source::Query(sequence), Source::Pair(sequence)];
-    chain(model, cursor, sequence.layers, &first.into_iter(), sections)
+    chain(model, cursor, sequence.layers, Sources::Unit(sequence), sections)
 }
 
 /// Layers of the head.
@@ -109,15 +195,7 @@ pub(super) fn head(
     cursor: &mut Cursor,
     sections: &mut SectionCounter,
 ) -> Result<(), LoadError> {
-    let (start, candidate) = model.field_range(Group::Candidate);
-    let pooled = model.sequences().map(|sequence| Source::Activations(sequence.key_width));
-    let products = model.sequences().filter(|_| model.manifest().product);
-    let products = products.map(|sequence| Source::Activations(sequence.paired_width));
-    let sources = core::iter::once(Source::Fields(0, start))
-        .chain(pooled)
-        .chain(core::iter::once(Source::Fields(start, candidate)))
-        .chain(products);
-    chain(model, cursor, count, &sources, sections)
+    chain(model, cursor, count, Sources::Head, sections)
 }
 
 /// The next layer and part.
@@ -127,31 +205,23 @@ pub(super) struct Cursor {
     pub(super) part: usize,
 }
 
-fn chain<'s>(
+fn chain(
     model: &Model<'_>,
     cursor: &mut Cursor,
     count: usize,
-    first: &(impl Iterator<Item = Source<'s>> + Clone),
+    first: Sources<'_>,
     sections: &mut SectionCounter,
 ) -> Result<(), LoadError> {
-    let mut inputs = 0;
+    let mut sources = first;
     for position in 0..count {
         let index = cursor.layer;
         let record = model.manifest().integer_layers.get(index);
         let record = record.ok_or(LoadError::Malformed { part: "integer layers" })?;
         in_range("outputs of a layer", record.outputs.into(), MAX_WIDTH.into())?;
         let start = cursor.part;
-        if position == 0 {
-            parts(model, cursor, &record, first.clone(), sections)?;
-        } else {
-            parts(model, cursor, &record, core::iter::once(Source::Activations(inputs)), sections)?;
-        }
+        parts(model, cursor, &record, sources, sections)?;
         layer(model, index, &record, sections)?;
-        if position == 0 {
-            sums(model, start, &record, first)?;
-        } else {
-            sums(model, start, &record, &core::iter::once(Source::Activations(inputs)))?;
-        }
+        sums(model, start, &record, sources)?;
         if position + 1 == count {
             equal("outputs of the last layer", index, 1, record.outputs.into())?;
             equal(
@@ -161,35 +231,30 @@ fn chain<'s>(
                 record.activation as u64,
             )?;
         }
-        inputs = record.outputs as usize;
+        sources = Sources::Layer(record.outputs as usize);
         cursor.layer += 1;
     }
     Ok(())
 }
 
 /// Shapes and sections of a layer's parts.
-fn parts<'s>(
+fn parts(
     model: &Model<'_>,
     cursor: &mut Cursor,
     layer: &IntegerLayerRecord,
-    sources: impl Iterator<Item = Source<'s>> + Clone,
+    sources: Sources<'_>,
     sections: &mut SectionCounter,
 ) -> Result<(), LoadError> {
-    equal("parts of a layer", cursor.layer, sources.clone().count() as u64, layer.parts.into())?;
+    let all = || (0..).map_while(|part| sources.get(model, part));
+    equal("parts of a layer", cursor.layer, all().count() as u64, layer.parts.into())?;
     let outputs = u64::from(layer.outputs);
-    for source in sources {
+    for source in all() {
         let index = cursor.part;
         let record = model.manifest().parts.get(index).ok_or(LoadError::Malformed { part: "parts" })?;
-        let width = |first, count| model.field_records(first, count).map(|field| model.width(&field)).sum();
-        let (inputs, weight): (usize, usize) = match source {
-            Source::Activations(width) => (width, width),
-            Source::Fields(first, count) => (width(first, count), width(first, count)),
-            Source::Query(sequence) => (sequence.paired_width, sequence.paired_width),
-            Source::Pair(sequence) => (sequence.key_width, sequence.paired_width),
-        };
+        let (inputs, weighed) = source.widths(model);
         equal("inputs of a part", index, inputs as u64, record.inputs.into())?;
         in_range("shift of a part", u64::from(record.shift) + 1, MAX_SHIFT + 1)?;
-        let quads = (weight.div_ceil(4) as u64).saturating_mul(outputs).saturating_mul(4);
+        let quads = (weighed.div_ceil(4) as u64).saturating_mul(outputs).saturating_mul(4);
         sections.expect(model, "section of weights", index, record.weight, quads)?;
         if matches!(source, Source::Pair(_)) {
             let pairs = (inputs.div_ceil(2) as u64).saturating_mul(outputs).saturating_mul(4);
@@ -223,8 +288,8 @@ fn layer(
     if record.activation == Activation::Dice {
         let section = model.section(record.parameters);
         let Parameters { a, b, e, .. } = parameters(record.activation, section, record.outputs as usize);
-        let slopes = a.chunks_exact(2).map(|a| u64::from(u16_at(a, 0).cast_signed().unsigned_abs()));
-        let offsets = b.chunks_exact(4).map(|b| u64::from(u32_at(b, 0).cast_signed().unsigned_abs()));
+        let slopes = a.as_chunks().0.iter().map(|a| u64::from(i16::from_le_bytes(*a).unsigned_abs()));
+        let offsets = b.as_chunks().0.iter().map(|b| u64::from(i32::from_le_bytes(*b).unsigned_abs()));
         for ((a, b), e) in slopes.zip(offsets).zip(e) {
             below("argument of dice", a.saturating_mul(WIDEST).saturating_add(b))?;
             in_range("shift of dice", u64::from(*e) + 1, MAX_SHIFT + 1)?;
@@ -234,25 +299,30 @@ fn layer(
 }
 
 /// The bounds of a layer's sums.
-fn sums<'s>(
+fn sums(
     model: &Model<'_>,
     first_part: usize,
     layer: &IntegerLayerRecord,
-    sources: &(impl Iterator<Item = Source<'s>> + Clone),
+    sources: Sources<'_>,
 ) -> Result<(), LoadError> {
     let addend = model.section(layer.addend);
     for output in 0..layer.outputs as usize {
         let addend = u32_at(addend, output.wrapping_mul(4)).cast_signed();
         let mut total = u64::from(addend.unsigned_abs());
-        for (index, source) in (first_part..).zip(sources.clone()) {
+        let each = (0..).map_while(|part| sources.get(model, part));
+        for (index, source) in (first_part..).zip(each) {
             let record = model.manifest().parts.get(index).unwrap_or_default();
             let part = part(model, &record, layer.outputs);
-            let bound = match source {
-                Source::Activations(width) => dense(&part, output, core::iter::repeat_n(WIDEST, width)),
-                Source::Fields(first, count) => dense(&part, output, limits(model, first, count)),
-                Source::Query(sequence) => dense(&part, output, query_limits(model, sequence)),
-                Source::Pair(sequence) => pair(model, &part, output, sequence)?,
-            };
+            let mut bound = 0_u64;
+            source.for_each_run(model, &mut |run| {
+                let sum = if matches!(source, Source::Pair(_)) {
+                    pair(&part, output, run)?
+                } else {
+                    dense(&part, output, run)
+                };
+                bound = bound.saturating_add(run.limit.saturating_mul(sum));
+                Ok(())
+            })?;
             below("sum of a part", bound.saturating_add(rounding(part.shift)))?;
             let multiplier = u16_at(part.multipliers, output.wrapping_mul(2)).cast_signed();
             let shifted = (bound.saturating_add(rounding(part.shift)) >> part.shift).saturating_add(1);
@@ -263,31 +333,25 @@ fn sums<'s>(
     Ok(())
 }
 
-fn dense(part: &Part<'_>, output: usize, limits: impl Iterator<Item = u64>) -> u64 {
-    let each = limits
-        .enumerate()
-        .map(|(d, limit)| limit.saturating_mul(part.weight_at(d, output).unsigned_abs().into()));
-    each.fold(0, u64::saturating_add)
+/// The magnitudes of a run's weights, added up.
+fn dense(part: &Part<'_>, output: usize, run: Run) -> u64 {
+    let inputs = run.start..run.start.saturating_add(run.width);
+    inputs.fold(0, |sum, d| sum.saturating_add(part.weight_at(d, output).unsigned_abs().into()))
 }
 
-fn pair(
-    model: &Model<'_>,
-    part: &Part<'_>,
-    output: usize,
-    sequence: &Sequence<'_>,
-) -> Result<u64, LoadError> {
-    let mut query = query_limits(model, sequence);
-    let mut bound = 0_u64;
-    for (d, limit) in key_limits(model, sequence).enumerate() {
-        let product = query.next().map_or(0, |q| {
+/// The same of the weights that depend on the query, at their largest; none of them leaves 16 bits.
+fn pair(part: &Part<'_>, output: usize, run: Run) -> Result<u64, LoadError> {
+    let mut sum = 0_u64;
+    for d in run.start..run.start.saturating_add(run.width) {
+        let product = run.query.map_or(0, |query| {
             let weight = u64::from(part.weight_at(d, output).unsigned_abs());
-            (weight.saturating_mul(q).saturating_add(128) >> 8).saturating_add(1)
+            (weight.saturating_mul(query).saturating_add(128) >> 8).saturating_add(1)
         });
         let weight = u64::from(part.base_at(d, output).unsigned_abs()).saturating_add(product);
         in_range("weight of a pair", weight.saturating_add(1), i16::MAX as u64 + 1)?;
-        bound = bound.saturating_add(limit.saturating_mul(weight));
+        sum = sum.saturating_add(weight);
     }
-    Ok(bound)
+    Ok(sum)
 }
 
 /// The rounding constant of a shift.

@@ -2,9 +2,10 @@
 
 mod integer;
 
-use crate::bytes::{F32s, range, u16_at, u64_at};
+use crate::bytes::{F32s, range};
 use crate::checksum::crc32;
 use crate::error::LoadError;
+use crate::fixed::{is_finite, is_positive};
 use crate::header::{HEADER_LEN, Header, section_start};
 use crate::manifest::{
     Activation, FieldKind, FieldRecord, MAX_CAPACITY, MAX_FIELDS, MAX_LAYERS, MAX_SEQUENCES, MAX_WIDTH,
@@ -186,7 +187,7 @@ fn none(what: &'static str, index: usize, section: u16) -> Result<(), LoadError>
 }
 
 fn finite(what: &'static str, numbers: F32s<'_>) -> Result<(), LoadError> {
-    usable(what, numbers, f32::is_finite)
+    usable(what, numbers, is_finite)
 }
 
 fn usable(what: &'static str, numbers: F32s<'_>, test: impl Fn(f32) -> bool) -> Result<(), LoadError> {
@@ -206,7 +207,7 @@ fn usable(what: &'static str, numbers: F32s<'_>, test: impl Fn(f32) -> bool) -> 
 
 /// Halves whose exponent is not that of infinity and not-a-number.
 fn finite_halves(what: &'static str, bytes: &[u8]) -> Result<(), LoadError> {
-    let mut halves = bytes.chunks_exact(2).map(|half| u16_at(half, 0));
+    let mut halves = bytes.as_chunks().0.iter().map(|half| u16::from_le_bytes(*half));
     match halves.position(|half| half & 0x7c00 == 0x7c00) {
         Some(index) => Err(LoadError::BadNumber { what, index: index as u64 }),
         None => Ok(()),
@@ -236,7 +237,7 @@ fn table(
         RowEncoding::F16 => finite_halves("embedding rows", table.values)?,
         RowEncoding::Int8 | RowEncoding::Int4 if model.header().is_integer() => {}
         RowEncoding::Int8 | RowEncoding::Int4 => {
-            usable("row scales", F32s(table.scales), |scale| scale.is_finite() && scale > 0.0)?;
+            usable("row scales", F32s(table.scales), is_positive)?;
         }
     }
     if let Some(fixed) = table.fixed {
@@ -269,7 +270,7 @@ fn table(
                 record.keys,
                 rows.saturating_sub(1).saturating_mul(8),
             )?;
-            let keys = table.keys.chunks_exact(8).map(|key| u64_at(key, 0));
+            let keys = table.keys.as_chunks::<8>().0.iter().map(|key| u64::from_le_bytes(*key));
             match keys.clone().zip(keys.skip(1)).position(|(key, next)| key >= next) {
                 Some(at) => Err(LoadError::KeysNotAscending { table: index as u32, index: at as u64 + 1 }),
                 None => Ok(()),
@@ -281,21 +282,26 @@ fn table(
 /// Every name is a range of the names' text, not empty, and unique among its like.
 fn names(model: &Model<'_>) -> Result<(), LoadError> {
     let manifest = model.manifest();
-    distinct(|| manifest.tables.iter().map(|record| manifest.text(record.name)))?;
-    distinct(|| manifest.sequences.iter().map(|record| manifest.text(record.name)))?;
+    let fields = |first: usize, count: usize| {
+        let field = |index| manifest.fields.get(first.saturating_add(index));
+        distinct(&|index| field(index).filter(|_| index < count).map(|record| manifest.text(record.name)))
+    };
+    distinct(&|index| manifest.tables.get(index).map(|record| manifest.text(record.name)))?;
+    distinct(&|index| manifest.sequences.get(index).map(|record| manifest.text(record.name)))?;
     for group in [Group::Profile, Group::Context, Group::Candidate] {
-        distinct(|| model.fields(group).map(|field| field.name))?;
+        let (first, count) = model.field_range(group);
+        fields(first, count)?;
     }
-    model
-        .sequences()
-        .try_for_each(|sequence| distinct(|| model.behaviour_fields(&sequence).map(|field| field.name)))
+    model.sequences().try_for_each(|sequence| fields(sequence.first_field, sequence.fields))
 }
 
-fn distinct<'a, N: Iterator<Item = &'a str>>(names: impl Fn() -> N) -> Result<(), LoadError> {
-    for (index, name) in names().enumerate() {
-        if name.is_empty() || names().take(index).any(|earlier| earlier == name) {
+fn distinct<'a>(name: &dyn Fn(usize) -> Option<&'a str>) -> Result<(), LoadError> {
+    let mut index = 0_usize;
+    while let Some(own) = name(index) {
+        if own.is_empty() || (0..index).any(|earlier| name(earlier) == Some(own)) {
             return Err(LoadError::Malformed { part: "names" });
         }
+        index = index.saturating_add(1);
     }
     Ok(())
 }
@@ -327,7 +333,7 @@ fn field(manifest: &Manifest<'_>, index: usize, record: &FieldRecord) -> Result<
         FieldKind::Numeric => {
             none("table of a field", index, record.table)?;
             let crate::Normaliser { mean, scale, limit, .. } = record.normaliser;
-            let usable = mean.is_finite() && scale.is_finite() && limit.is_finite() && limit > 0.0;
+            let usable = is_finite(mean) && is_finite(scale) && is_positive(limit);
             if usable {
                 Ok(())
             } else {

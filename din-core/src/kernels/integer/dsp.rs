@@ -17,6 +17,7 @@ mod strip;
 
 use super::extents::OwnRows;
 use super::{Own, Parameters, Part, Product, Weights, finished, portable};
+use crate::bytes::range;
 use crate::fixed::{SEGMENTS, rshift, sat16, sigmoid};
 use combine::Combine;
 use instructions::{asr, qadd16, smlabb, smlabt, smlad, smlatt, sxtb16, sxtb16_of_rotated, unrelated, word};
@@ -225,7 +226,7 @@ pub(super) fn own_product(own: &Own<'_>, x: &[i16], panels: &mut [i16], out: &mu
         twos: 0,
     };
     for candidate in 0..candidates {
-        let query = &own.queries[candidate * paired..][..paired];
+        let query = range(own.queries, candidate.wrapping_mul(paired), paired);
         let mut first = 0;
         while first < outputs {
             // The last three columns begin with those that are done, if they are not a multiple of three.

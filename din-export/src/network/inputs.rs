@@ -1,12 +1,15 @@
 //! The head's input: where each field goes, and the buffers that carry it there and its gradient back.
 
+use std::ops::Range;
+
+use super::attention::{AttentionBuffers, Gather, Queries};
 use super::blocks::resize;
 use super::embedding::Embedding;
 use super::error::NetworkError;
 use super::fields::{Place, gather, scatter};
-use super::pooling::{Pooling, PoolingBuffers};
+use super::pooling::Pooling;
 use super::real::Real;
-use super::segments::{Pairs, Segments};
+use super::segments::Segments;
 use crate::data::dataset::Samples;
 use crate::schema::{Field, FieldKind, Schema, SequenceSpec};
 
@@ -126,6 +129,19 @@ pub fn without_sequences(schema: &Schema) -> Schema {
     schema
 }
 
+/// What a batch's inputs are looked up by.
+#[derive(Clone, Copy)]
+pub struct Lookup<'a, T> {
+    /// Where they go.
+    pub layout: &'a Layout,
+    /// What the columns mean.
+    pub schema: &'a Schema,
+    /// Of the schema.
+    pub tables: &'a [Embedding<T>],
+    /// Whose.
+    pub batch: Batch<'a>,
+}
+
 /// Reused between steps.
 #[derive(Clone, Debug, Default)]
 pub struct InputBuffers<T> {
@@ -139,7 +155,7 @@ pub struct InputBuffers<T> {
 #[derive(Clone, Debug, Default)]
 struct SequenceBuffers<T> {
     segments: Segments,
-    /// `[P, stride]`.
+    /// `[P, D]`.
     keys: Vec<T>,
     keys_gradient: Vec<T>,
     /// The candidate's part of `[q, k]`: `[B, D]`, zero where unpaired.
@@ -148,7 +164,7 @@ struct SequenceBuffers<T> {
     /// `[B, D]`.
     pooled: Vec<T>,
     pooled_gradient: Vec<T>,
-    pooling: PoolingBuffers<T>,
+    attention: AttentionBuffers<T>,
 }
 
 impl<T: Real> InputBuffers<T> {
@@ -158,15 +174,9 @@ impl<T: Real> InputBuffers<T> {
         &self.head
     }
 
-    /// Looks up every field of a batch, keys and queries included.
-    pub fn gather(
-        &mut self,
-        layout: &Layout,
-        schema: &Schema,
-        tables: &[Embedding<T>],
-        pooling: &[Pooling<T>],
-        batch: Batch<'_>,
-    ) {
+    /// Looks up every field of a batch; keys are left to [`Self::pool`].
+    pub fn gather(&mut self, lookup: Lookup<'_, T>) {
+        let Lookup { layout, schema, tables, batch } = lookup;
         let samples = batch.samples;
         let n = batch.indices.len();
         resize(&mut self.head, n * layout.width);
@@ -182,39 +192,38 @@ impl<T: Real> InputBuffers<T> {
         }
         self.sequences.resize_with(schema.sequences.len(), SequenceBuffers::default);
         for (index, own) in self.sequences.iter_mut().enumerate() {
-            let (spec, sequence) = (&schema.sequences[index], &layout.sequences[index]);
+            let (spec, width) = (&schema.sequences[index], layout.sequences[index].width);
             let histories = &samples.histories[index];
             own.segments.fill(batch.indices.iter().map(|&sample| histories.spans[sample as usize]));
-            let stride = pooling[index].key_stride();
-            resize(&mut own.keys, own.segments.rows() * stride);
-            let fields = spec.fields.iter().map(|behaviour| &behaviour.field);
-            let places = places(schema, fields.clone(), stride, 0);
-            for ((field, column), place) in fields.zip(&histories.pool).zip(places) {
-                gather(field, column, own.segments.entries(), tables, &mut own.keys, place);
-            }
-            resize(&mut own.pooled, n * sequence.width);
-            resize(&mut own.query, n * sequence.width);
-            for (pair, place) in paired_places(schema, spec, sequence.width) {
-                gather(
-                    &schema.candidate[pair],
-                    &samples.candidate[pair],
-                    batch.indices,
-                    tables,
-                    &mut own.query,
-                    place,
-                );
+            resize(&mut own.keys, own.segments.rows() * width);
+            resize(&mut own.pooled, n * width);
+            resize(&mut own.query, n * width);
+            for (pair, place) in paired_places(schema, spec, width) {
+                let (field, column) = (&schema.candidate[pair], &samples.candidate[pair]);
+                gather(field, column, batch.indices, tables, &mut own.query, place);
             }
         }
     }
 
-    /// Lets `pool` compute a sequence's interest vectors from its keys, queries and segments.
+    /// Lets `pool` compute a sequence's interest vectors from its queries and keys, which it has looked up when it wants them.
     pub fn pool(
         &mut self,
         sequence: usize,
-        pool: impl FnOnce(&mut [T], &[T], &Segments, &mut [T], &mut PoolingBuffers<T>),
+        lookup: Lookup<'_, T>,
+        pool: impl FnOnce(Queries<'_, T>, &Gather<'_, T>, &mut [T], &mut [T], &mut AttentionBuffers<T>),
     ) {
-        let own = &mut self.sequences[sequence];
-        pool(&mut own.keys, &own.query, &own.segments, &mut own.pooled, &mut own.pooling);
+        let Lookup { layout, schema, tables, batch } = lookup;
+        let SequenceBuffers { segments, keys, query, pooled, attention, .. } = &mut self.sequences[sequence];
+        let (fields, width) = (&schema.sequences[sequence].fields, layout.sequences[sequence].width);
+        let columns = &batch.samples.histories[sequence].pool;
+        let gather_keys = |rows: Range<usize>, keys: &mut [T]| {
+            let at = &segments.entries()[rows];
+            let places = places(schema, fields.iter().map(|behaviour| &behaviour.field), width, 0);
+            for ((behaviour, column), place) in fields.iter().zip(columns).zip(places) {
+                gather(&behaviour.field, column, at, tables, keys, place);
+            }
+        };
+        pool(Queries { values: query, segments }, &gather_keys, keys, pooled, attention);
     }
 
     /// Copies the interest vectors, and their products with the candidate, into the head's input.
@@ -269,11 +278,12 @@ impl<T: Real> InputBuffers<T> {
         let own = &mut self.sequences[sequence];
         resize(&mut own.keys_gradient, own.keys.len());
         pooling.backward(
-            Pairs { keys: &own.keys, query: &own.query, segments: &own.segments },
+            Queries { values: &own.query, segments: &own.segments },
+            &own.keys,
             &own.pooled_gradient,
             &mut own.keys_gradient,
             &mut own.query_gradient,
-            &mut own.pooling,
+            &mut own.attention,
         );
     }
 
@@ -283,7 +293,6 @@ impl<T: Real> InputBuffers<T> {
         layout: &Layout,
         schema: &Schema,
         tables: &mut [Embedding<T>],
-        pooling: &[Pooling<T>],
         batch: Batch<'_>,
     ) {
         let samples = batch.samples;
@@ -300,7 +309,7 @@ impl<T: Real> InputBuffers<T> {
         for (index, own) in self.sequences.iter().enumerate() {
             let spec = &schema.sequences[index];
             let fields = spec.fields.iter().map(|behaviour| &behaviour.field);
-            let places = places(schema, fields.clone(), pooling[index].key_stride(), 0);
+            let places = places(schema, fields.clone(), layout.sequences[index].width, 0);
             for ((field, column), place) in fields.zip(&samples.histories[index].pool).zip(places) {
                 scatter(field, column, own.segments.entries(), tables, &own.keys_gradient, place);
             }

@@ -3,9 +3,10 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use super::attention::Attention;
 use super::embedding::Embedding;
 use super::error::NetworkError;
-use super::inputs::{Batch, InputBuffers, Layout};
+use super::inputs::{Batch, InputBuffers, Layout, Lookup};
 use super::layer::{Dropout, Layer, Mlp, MlpBuffers};
 use super::loss::{binary_cross_entropy, binary_cross_entropy_gradient};
 use super::parameter::Parameter;
@@ -136,7 +137,7 @@ impl<T: Real> Network<T> {
     /// Every dense parameter, in a fixed order.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter<T>> {
         let units = self.pooling.iter_mut().filter_map(|pooling| match &mut pooling.weighting {
-            Weighting::Attention { unit, .. } => Some(unit),
+            Weighting::Attention(attention) => Some(&mut attention.unit),
             Weighting::Sum | Weighting::Mean => None,
         });
         units.flat_map(|unit| unit.parameters_mut()).chain(self.head.parameters_mut())
@@ -150,10 +151,11 @@ impl<T: Real> Network<T> {
         workspace: &mut Workspace<T>,
     ) -> f64 {
         let Workspace { inputs, head, .. } = workspace;
-        inputs.gather(&self.layout, &self.schema, &self.tables, &self.pooling, batch);
+        let lookup = Lookup { layout: &self.layout, schema: &self.schema, tables: &self.tables, batch };
+        inputs.gather(lookup);
         for (sequence, pooling) in self.pooling.iter_mut().enumerate() {
-            inputs.pool(sequence, |keys, query, segments, pooled, buffers| {
-                pooling.forward_train(keys, query, segments, mode.moving_average, pooled, buffers);
+            inputs.pool(sequence, lookup, |queries, gather, keys, pooled, buffers| {
+                pooling.forward_train(queries, gather, mode.moving_average, keys, pooled, buffers);
             });
         }
         inputs.write_pooled(&self.layout);
@@ -166,10 +168,11 @@ impl<T: Real> Network<T> {
     /// The logits of a batch: each depends on its own sample alone, since moving statistics stand in for the batch's.
     pub fn forward_eval<'w>(&self, batch: Batch<'_>, workspace: &'w mut Workspace<T>) -> &'w [T] {
         let Workspace { inputs, head, .. } = workspace;
-        inputs.gather(&self.layout, &self.schema, &self.tables, &self.pooling, batch);
+        let lookup = Lookup { layout: &self.layout, schema: &self.schema, tables: &self.tables, batch };
+        inputs.gather(lookup);
         for (sequence, pooling) in self.pooling.iter().enumerate() {
-            inputs.pool(sequence, |keys, query, segments, pooled, buffers| {
-                pooling.forward_eval(keys, query, segments, pooled, buffers);
+            inputs.pool(sequence, lookup, |queries, gather, keys, pooled, buffers| {
+                pooling.forward_eval(queries, gather, keys, pooled, buffers);
             });
         }
         inputs.write_pooled(&self.layout);
@@ -198,7 +201,7 @@ impl<T: Real> Network<T> {
         for (sequence, pooling) in self.pooling.iter_mut().enumerate() {
             inputs.pool_backward(sequence, pooling);
         }
-        inputs.scatter(&self.layout, &self.schema, &mut self.tables, &self.pooling, batch);
+        inputs.scatter(&self.layout, &self.schema, &mut self.tables, batch);
     }
 
     fn write_logits(&self, batch: Batch<'_>, workspace: &mut Workspace<T>) {
@@ -248,10 +251,10 @@ fn check_widths(config: &ModelConfig) -> Result<(), NetworkError> {
 
 fn new_pooling<T: Real>(width: usize, config: &ModelConfig, rng: &mut ChaCha8Rng) -> Pooling<T> {
     let weighting = match config.pooling {
-        PoolingKind::Attention => Weighting::Attention {
-            unit: Box::new(ActivationUnit::new(width, &config.unit, rng)),
+        PoolingKind::Attention => Weighting::Attention(Box::new(Attention {
+            unit: ActivationUnit::new(width, &config.unit, rng),
             normalisation: config.unit.normalisation,
-        },
+        })),
         PoolingKind::Mean => Weighting::Mean,
         PoolingKind::Sum | PoolingKind::None => Weighting::Sum,
     };

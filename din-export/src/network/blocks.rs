@@ -111,6 +111,27 @@ pub fn resize<T: Real>(buffer: &mut Vec<T>, length: usize) {
     buffer.resize(length, T::zero());
 }
 
+/// How many rows ahead of its use a row of a table is asked for.
+pub const ROWS_AHEAD: usize = 8;
+
+/// Asks the processor to bring a slice into cache, and does not wait: rows of large tables are mostly found in main memory, and one
+/// that is asked for [`ROWS_AHEAD`] rows early is there when its turn comes. On processors without such an instruction (as far as Rust
+/// knows one) nothing.
+#[inline(always)]
+pub fn prefetch<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch of any address is harmless, and this one is of a slice.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// Runs `work` compiled for AVX2 where the processor has it: loops then handle eight f32 at once instead of four.
 ///
 /// The same numbers come out either way: Rust does not fuse a product and a sum unless told to.

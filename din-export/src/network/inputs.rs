@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::attention::{AttentionBuffers, Gather, Queries};
 use super::blocks::resize;
 use super::embedding::Embedding;
 use super::error::NetworkError;
-use super::fields::{Place, gather, scatter};
+use super::fields::{Place, gather, source};
 use super::pooling::Pooling;
 use super::real::Real;
 use super::segments::Segments;
@@ -287,15 +289,10 @@ impl<T: Real> InputBuffers<T> {
         );
     }
 
-    /// The transpose of [`Self::gather`]: adds every field's gradient to its table's.
-    pub fn scatter(
-        &self,
-        layout: &Layout,
-        schema: &Schema,
-        tables: &mut [Embedding<T>],
-        batch: Batch<'_>,
-    ) {
+    /// The transpose of [`Self::gather`] and of the looking up of keys: sets every table's gradient.
+    pub fn scatter(&self, layout: &Layout, schema: &Schema, tables: &mut [Embedding<T>], batch: Batch<'_>) {
         let samples = batch.samples;
+        let mut found = Vec::new();
         for (fields, columns, first) in [
             (&schema.profile, &samples.profile, layout.profile),
             (&schema.context, &samples.context, layout.context),
@@ -303,7 +300,7 @@ impl<T: Real> InputBuffers<T> {
         ] {
             let places = places(schema, fields, layout.width, first);
             for ((field, column), place) in fields.iter().zip(columns).zip(places) {
-                scatter(field, column, batch.indices, tables, &self.head_gradient, place);
+                found.extend(source(field, column, batch.indices, &self.head_gradient, place));
             }
         }
         for (index, own) in self.sequences.iter().enumerate() {
@@ -311,13 +308,18 @@ impl<T: Real> InputBuffers<T> {
             let fields = spec.fields.iter().map(|behaviour| &behaviour.field);
             let places = places(schema, fields.clone(), layout.sequences[index].width, 0);
             for ((field, column), place) in fields.zip(&samples.histories[index].pool).zip(places) {
-                scatter(field, column, own.segments.entries(), tables, &own.keys_gradient, place);
+                found.extend(source(field, column, own.segments.entries(), &own.keys_gradient, place));
             }
             for (pair, place) in paired_places(schema, spec, layout.sequences[index].width) {
                 let (field, column) = (&schema.candidate[pair], &samples.candidate[pair]);
-                scatter(field, column, batch.indices, tables, &own.query_gradient, place);
+                found.extend(source(field, column, batch.indices, &own.query_gradient, place));
             }
         }
+        let mut sources = vec![Vec::new(); tables.len()];
+        for (table, source) in found {
+            sources[table].push(source);
+        }
+        tables.par_iter_mut().zip(&sources).for_each(|(table, sources)| table.gradient.set(sources));
     }
 }
 

@@ -8,7 +8,7 @@
 //! | [`real`], [`blocks`], [`product`], [`scratch`] | the number types, loops over rows, the matrix product, memory of tasks |
 //! | [`parameter`], [`statistics`], [`segments`] | dense parameters, batch statistics, ragged histories |
 //! | [`linear`], [`prelu`], [`dice`], [`batch_norm`], [`activation`], [`layer`] | dense layers |
-//! | [`embedding`], [`fields`] | tables with sparse gradients, fields as columns |
+//! | [`sparse_gradient`], [`embedding`], [`fields`] | gradients of touched rows, tables, fields as columns |
 //! | [`own_matrix`], [`mod@unit`] | the unit's first layer, the activation unit |
 //! | [`attention`], [`pooling`] | attention pooling; attention, sum or mean |
 //! | [`inputs`], [`loss`], [`model`], [`conversion`] | the head's input, the loss, the whole, to and from trained weights |
@@ -39,6 +39,7 @@ pub mod product;
 pub mod real;
 pub mod scratch;
 pub mod segments;
+pub mod sparse_gradient;
 pub mod statistics;
 pub mod unit;
 

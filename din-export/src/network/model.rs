@@ -12,6 +12,7 @@ use super::loss::{binary_cross_entropy, binary_cross_entropy_gradient};
 use super::parameter::Parameter;
 use super::pooling::{Pooling, Weighting};
 use super::real::Real;
+use super::sparse_gradient::Source;
 use super::unit::ActivationUnit;
 use crate::config::model::{ModelConfig, PoolingKind};
 use crate::data::dataset::FieldColumn;
@@ -184,16 +185,13 @@ impl<T: Real> Network<T> {
     /// The gradients of the last [`Self::forward_train`]'s loss with respect to every parameter, dense and sparse; `batch` and
     /// `workspace` are those of that call. The gradients of the step before are forgotten.
     pub fn backward(&mut self, batch: Batch<'_>, workspace: &mut Workspace<T>) {
-        for table in &mut self.tables {
-            table.gradient.clear();
-        }
         let Workspace { inputs, head, logits } = workspace;
         let Some(last) = head.layers.last_mut() else { return };
         binary_cross_entropy_gradient(logits, &batch.samples.labels, batch.indices, &mut last.gradient);
         if let Some(bias) = &mut self.item_bias {
-            bias.values.gradient.clear();
             if let FieldColumn::Rows(rows) = &batch.samples.candidate[bias.field] {
-                bias.values.scatter(rows, batch.indices, &last.gradient, 1, 0);
+                let gradient = &last.gradient;
+                bias.values.gradient.set(&[Source { rows, at: batch.indices, gradient, stride: 1, column: 0 }]);
             }
         }
         inputs.backward_head(|input, gradient| self.head.backward(input, gradient, head));

@@ -76,7 +76,11 @@ impl<T: Real> Panels<T> {
             for (row, packed) in panel.chunks_exact_mut(width).enumerate() {
                 let from = &values[start + row * row_stride..];
                 if column_stride == 1 {
-                    packed[..valid].copy_from_slice(&from[..valid]);
+                    // Of a known length, since this is done for every number of a step, and a call for 16 of them takes longer.
+                    match (packed.first_chunk_mut::<WIDE>(), from.first_chunk::<WIDE>()) {
+                        (Some(packed), Some(from)) if valid == WIDE => *packed = *from,
+                        _ => packed[..valid].copy_from_slice(&from[..valid]),
+                    }
                 } else {
                     for (packed, value) in packed.iter_mut().zip(from.iter().step_by(column_stride)) {
                         *packed = *value;

@@ -144,6 +144,20 @@ pub struct Lookup<'a, T> {
     pub batch: Batch<'a>,
 }
 
+impl<T: Real> Lookup<'_, T> {
+    /// Writes the keys of some entries of a sequence's pool, `[n, D]`.
+    fn keys(self, sequence: usize, at: &[u32], keys: &mut [T]) {
+        let Self { layout, schema, tables, batch } = self;
+        let fields = &schema.sequences[sequence].fields;
+        let columns = &batch.samples.histories[sequence].pool;
+        let stride = layout.sequences[sequence].width;
+        let places = places(schema, fields.iter().map(|behaviour| &behaviour.field), stride, 0);
+        for ((behaviour, column), place) in fields.iter().zip(columns).zip(places) {
+            gather(&behaviour.field, column, at, tables, keys, place);
+        }
+    }
+}
+
 /// Reused between steps.
 #[derive(Clone, Debug, Default)]
 pub struct InputBuffers<T> {
@@ -157,8 +171,7 @@ pub struct InputBuffers<T> {
 #[derive(Clone, Debug, Default)]
 struct SequenceBuffers<T> {
     segments: Segments,
-    /// `[P, D]`.
-    keys: Vec<T>,
+    /// `[P, D]`; the keys themselves are looked up where they are wanted.
     keys_gradient: Vec<T>,
     /// The candidate's part of `[q, k]`: `[B, D]`, zero where unpaired.
     query: Vec<T>,
@@ -197,7 +210,6 @@ impl<T: Real> InputBuffers<T> {
             let (spec, width) = (&schema.sequences[index], layout.sequences[index].width);
             let histories = &samples.histories[index];
             own.segments.fill(batch.indices.iter().map(|&sample| histories.spans[sample as usize]));
-            resize(&mut own.keys, own.segments.rows() * width);
             resize(&mut own.pooled, n * width);
             resize(&mut own.query, n * width);
             for (pair, place) in paired_places(schema, spec, width) {
@@ -207,25 +219,16 @@ impl<T: Real> InputBuffers<T> {
         }
     }
 
-    /// Lets `pool` compute a sequence's interest vectors from its queries and keys, which it has looked up when it wants them.
+    /// Lets `pool` compute a sequence's interest vectors from its queries, and from its keys, which it looks up when it wants them.
     pub fn pool(
         &mut self,
         sequence: usize,
         lookup: Lookup<'_, T>,
-        pool: impl FnOnce(Queries<'_, T>, &Gather<'_, T>, &mut [T], &mut [T], &mut AttentionBuffers<T>),
+        pool: impl FnOnce(Queries<'_, T>, &Gather<'_, T>, &mut [T], &mut AttentionBuffers<T>),
     ) {
-        let Lookup { layout, schema, tables, batch } = lookup;
-        let SequenceBuffers { segments, keys, query, pooled, attention, .. } = &mut self.sequences[sequence];
-        let (fields, width) = (&schema.sequences[sequence].fields, layout.sequences[sequence].width);
-        let columns = &batch.samples.histories[sequence].pool;
-        let gather_keys = |rows: Range<usize>, keys: &mut [T]| {
-            let at = &segments.entries()[rows];
-            let places = places(schema, fields.iter().map(|behaviour| &behaviour.field), width, 0);
-            for ((behaviour, column), place) in fields.iter().zip(columns).zip(places) {
-                gather(&behaviour.field, column, at, tables, keys, place);
-            }
-        };
-        pool(Queries { values: query, segments }, &gather_keys, keys, pooled, attention);
+        let SequenceBuffers { segments, query, pooled, attention, .. } = &mut self.sequences[sequence];
+        let gather = |rows: Range<usize>, keys: &mut [T]| lookup.keys(sequence, &segments.entries()[rows], keys);
+        pool(Queries { values: query, segments }, &gather, pooled, attention);
     }
 
     /// Copies the interest vectors, and their products with the candidate, into the head's input.
@@ -276,12 +279,13 @@ impl<T: Real> InputBuffers<T> {
     }
 
     /// From the gradient of a sequence's interest vectors to those of its keys and queries, and of its pooling.
-    pub fn pool_backward(&mut self, sequence: usize, pooling: &mut Pooling<T>) {
+    pub fn pool_backward(&mut self, sequence: usize, lookup: Lookup<'_, T>, pooling: &mut Pooling<T>) {
         let own = &mut self.sequences[sequence];
-        resize(&mut own.keys_gradient, own.keys.len());
+        let segments = &own.segments;
+        resize(&mut own.keys_gradient, segments.rows() * pooling.width);
         pooling.backward(
-            Queries { values: &own.query, segments: &own.segments },
-            &own.keys,
+            Queries { values: &own.query, segments },
+            &|rows: Range<usize>, keys: &mut [T]| lookup.keys(sequence, &segments.entries()[rows], keys),
             &own.pooled_gradient,
             &mut own.keys_gradient,
             &mut own.query_gradient,

@@ -155,8 +155,8 @@ impl<T: Real> Network<T> {
         let lookup = Lookup { layout: &self.layout, schema: &self.schema, tables: &self.tables, batch };
         inputs.gather(lookup);
         for (sequence, pooling) in self.pooling.iter_mut().enumerate() {
-            inputs.pool(sequence, lookup, |queries, gather, keys, pooled, buffers| {
-                pooling.forward_train(queries, gather, mode.moving_average, keys, pooled, buffers);
+            inputs.pool(sequence, lookup, |queries, gather, pooled, buffers| {
+                pooling.forward_train(queries, gather, mode.moving_average, pooled, buffers);
             });
         }
         inputs.write_pooled(&self.layout);
@@ -172,8 +172,8 @@ impl<T: Real> Network<T> {
         let lookup = Lookup { layout: &self.layout, schema: &self.schema, tables: &self.tables, batch };
         inputs.gather(lookup);
         for (sequence, pooling) in self.pooling.iter().enumerate() {
-            inputs.pool(sequence, lookup, |queries, gather, keys, pooled, buffers| {
-                pooling.forward_eval(queries, gather, keys, pooled, buffers);
+            inputs.pool(sequence, lookup, |queries, gather, pooled, buffers| {
+                pooling.forward_eval(queries, gather, pooled, buffers);
             });
         }
         inputs.write_pooled(&self.layout);
@@ -196,8 +196,9 @@ impl<T: Real> Network<T> {
         }
         inputs.backward_head(|input, gradient| self.head.backward(input, gradient, head));
         inputs.read_pooled_gradient(&self.layout);
+        let lookup = Lookup { layout: &self.layout, schema: &self.schema, tables: &self.tables, batch };
         for (sequence, pooling) in self.pooling.iter_mut().enumerate() {
-            inputs.pool_backward(sequence, pooling);
+            inputs.pool_backward(sequence, lookup, pooling);
         }
         inputs.scatter(&self.layout, &self.schema, &mut self.tables, batch);
     }

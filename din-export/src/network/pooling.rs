@@ -3,12 +3,9 @@
 use rayon::prelude::*;
 
 use super::attention::{Attention, AttentionBuffers, Gather, Queries};
-use super::blocks::{add_scaled, for_each_block};
+use super::blocks::{add_scaled, for_each_block, resize};
 use super::real::Real;
 use super::segments::Segments;
-
-/// Samples that one task handles at least, where work goes sample by sample.
-const SAMPLES_PER_TASK: usize = 16;
 
 /// The pooling of one sequence: `v = sum over the history of factor * k`, zero for an empty history.
 #[derive(Clone, Debug)]
@@ -31,21 +28,20 @@ pub enum Weighting<T> {
 }
 
 impl<T: Real> Pooling<T> {
-    /// From `queries: [B, D]` and the keys that `gather` writes to `keys: [P, D]`, to `pooled: [B, D]`.
+    /// From the queries, `[B, D]`, and the keys that `gather` finds, `[P, D]`, to `pooled: [B, D]`.
     pub fn forward_train(
         &mut self,
         queries: Queries<'_, T>,
         gather: &Gather<'_, T>,
         moving_average: f64,
-        keys: &mut [T],
         pooled: &mut [T],
         buffers: &mut AttentionBuffers<T>,
     ) {
         match &mut self.weighting {
             Weighting::Attention(attention) => {
-                attention.forward_train(queries, gather, moving_average, keys, pooled, buffers);
+                attention.forward_train(queries, gather, moving_average, pooled, buffers);
             }
-            Weighting::Sum | Weighting::Mean => self.sum(queries.segments, gather, keys, pooled),
+            Weighting::Sum | Weighting::Mean => self.sum(queries.segments, gather, pooled),
         }
     }
 
@@ -54,29 +50,34 @@ impl<T: Real> Pooling<T> {
         &self,
         queries: Queries<'_, T>,
         gather: &Gather<'_, T>,
-        keys: &mut [T],
         pooled: &mut [T],
         buffers: &mut AttentionBuffers<T>,
     ) {
         match &self.weighting {
             Weighting::Attention(attention) => {
-                attention.forward_eval(queries, gather, keys, pooled, buffers);
+                attention.forward_eval(queries, gather, pooled, buffers);
             }
-            Weighting::Sum | Weighting::Mean => self.sum(queries.segments, gather, keys, pooled),
+            Weighting::Sum | Weighting::Mean => self.sum(queries.segments, gather, pooled),
         }
     }
 
     /// Sum and mean.
-    fn sum(&self, segments: &Segments, gather: &Gather<'_, T>, keys: &mut [T], pooled: &mut [T]) {
+    fn sum(&self, segments: &Segments, gather: &Gather<'_, T>, pooled: &mut [T]) {
         let d = self.width;
-        for_each_block(keys, d, |first, block| gather(first..first + block.len() / d, block));
-        let keys = &*keys;
-        pooled.par_chunks_mut(d).with_min_len(SAMPLES_PER_TASK).enumerate().for_each(|(sample, sum)| {
-            sum.fill(T::zero());
-            let range = segments.range(sample);
-            let factor = self.factor(range.len());
-            for key in keys[range.start * d..range.end * d].chunks_exact(d) {
-                add_scaled(sum, factor, key);
+        let block = segments.samples_per_block();
+        pooled.par_chunks_mut(block * d).enumerate().for_each_init(Vec::new, |keys, (index, pooled)| {
+            let samples = index * block..index * block + pooled.len() / d;
+            let rows = segments.rows_of(samples.clone());
+            resize(keys, rows.len() * d);
+            gather(rows, keys);
+            let mut keys = keys.chunks_exact(d);
+            for (sum, sample) in pooled.chunks_exact_mut(d).zip(samples) {
+                sum.fill(T::zero());
+                let length = segments.range(sample).len();
+                let factor = self.factor(length);
+                for key in keys.by_ref().take(length) {
+                    add_scaled(sum, factor, key);
+                }
             }
         });
     }
@@ -93,14 +94,14 @@ impl<T: Real> Pooling<T> {
     pub fn backward(
         &mut self,
         queries: Queries<'_, T>,
-        keys: &[T],
+        gather: &Gather<'_, T>,
         pooled_gradient: &[T],
         keys_gradient: &mut [T],
         query_gradient: &mut [T],
         buffers: &mut AttentionBuffers<T>,
     ) {
         if let Weighting::Attention(attention) = &mut self.weighting {
-            attention.backward(queries, keys, pooled_gradient, keys_gradient, query_gradient, buffers);
+            attention.backward(queries, gather, pooled_gradient, keys_gradient, query_gradient, buffers);
             return;
         }
         let (d, segments) = (self.width, queries.segments);
@@ -126,10 +127,10 @@ mod tests {
         let gather = |rows: std::ops::Range<usize>, keys: &mut [f64]| {
             keys.copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0][2 * rows.start..2 * rows.end]);
         };
-        let (mut keys, mut pooled) = ([f64::NAN; 6], vec![f64::NAN; 6]);
+        let mut pooled = vec![f64::NAN; 6];
         let pooling = Pooling { width: 2, weighting };
         let queries = Queries { values: &[0.0; 6], segments: &segments };
-        pooling.forward_eval(queries, &gather, &mut keys, &mut pooled, &mut AttentionBuffers::default());
+        pooling.forward_eval(queries, &gather, &mut pooled, &mut AttentionBuffers::default());
         pooled
     }
 

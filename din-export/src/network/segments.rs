@@ -63,11 +63,11 @@ impl Segments {
         self.offsets[samples.start]..self.offsets[samples.end]
     }
 
-    /// Samples that one task handles: at least 16, more if there would be more than 64 tasks. The batch's size alone decides, so
+    /// Samples that one task handles: at least 8, more if there would be more than 64 tasks. The batch's size alone decides, so
     /// that sums over samples are added in the same order on any number of threads.
     #[must_use]
     pub fn samples_per_block(&self) -> usize {
-        self.count().div_ceil(64).max(16)
+        self.count().div_ceil(64).max(8)
     }
 
     /// The samples of each task.
@@ -122,7 +122,7 @@ mod tests {
         let mut segments = Segments::default();
         segments.fill((0..70).map(|sample| (0, sample % 9 * 10)));
         let blocks: Vec<Range<usize>> = segments.blocks().collect();
-        assert_eq!(blocks, [0..16, 16..32, 32..48, 48..64, 64..70]);
+        assert_eq!((blocks.len(), &blocks[..2], &blocks[8]), (9, &[0..8, 8..16][..], &(64..70)));
         let groups: Vec<Range<usize>> = blocks.into_iter().flat_map(|block| segments.groups(block)).collect();
         assert_eq!(groups.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..70).collect::<Vec<_>>());
         assert_eq!(&groups[..3], [0..5, 5..7, 7..8], "100, 110 and 70 rows");

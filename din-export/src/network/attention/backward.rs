@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Attention, AttentionBuffers, Queries, Scratch, UnitGradient, UnitWeights};
+use super::{Attention, AttentionBuffers, Gather, Queries, Scratch, UnitGradient, UnitWeights};
 use crate::network::blocks::{add, dot, resize, sum_in_order, vectorised};
 use crate::network::layer::LayerBuffers;
 use crate::network::own_matrix::FoldedGradient;
@@ -17,8 +17,7 @@ use crate::weights::AttentionNormalisation;
 struct Run<'a, T> {
     layers: Range<usize>,
     queries: Queries<'a, T>,
-    /// `[P, D]`.
-    keys: &'a [T],
+    gather: &'a Gather<'a, T>,
     /// dL/dv: `[B, D]`.
     pooled_gradient: &'a [T],
     weights: &'a UnitWeights<T>,
@@ -48,7 +47,7 @@ impl<T: Real> Attention<T> {
     pub fn backward(
         &mut self,
         queries: Queries<'_, T>,
-        keys: &[T],
+        gather: &Gather<'_, T>,
         pooled_gradient: &[T],
         keys_gradient: &mut [T],
         query_gradient: &mut [T],
@@ -58,7 +57,7 @@ impl<T: Real> Attention<T> {
         let block = segments.samples_per_block();
         buffers.gradients.resize_with(segments.blocks().count(), UnitGradient::default);
         for sums in &mut buffers.gradients {
-            sums.clear(self);
+            sums.rest.resize_with(self.unit.layers.len() - 1, Vec::new);
         }
         for layers in self.unit.runs().into_iter().rev() {
             let (start, last) = (layers.start, layers.end - 1);
@@ -74,7 +73,7 @@ impl<T: Real> Attention<T> {
                 resize(&mut below, segments.rows() * below_width);
             }
             let AttentionBuffers { weights, layers: values, factors, gradients, scratch, .. } = &mut *buffers;
-            let run = Run { layers, queries, keys, pooled_gradient, weights, values, factors, top: &top };
+            let run = Run { layers, queries, gather, pooled_gradient, weights, values, factors, top: &top };
             let mut below_parts = segments.split_rows_mut(&mut below, below_width);
             let mut keys_parts = segments.split_rows_mut(keys_gradient, d);
             let query_parts = query_gradient.chunks_mut(block * d);
@@ -102,7 +101,11 @@ impl<T: Real> Attention<T> {
         let (d, h) = (self.unit.width, self.unit.layers[0].linear.outputs);
         let segments = run.queries.segments;
         resize(&mut scratch.query_part, task.samples.len() * h);
+        task.sums.clear(self, run.layers.clone());
         for group in segments.groups(task.samples.clone()) {
+            if run.layers.start == 0 || run.layers.end == self.unit.layers.len() {
+                scratch.gather(run.gather, segments.rows_of(group.clone()), d);
+            }
             self.start_group(run, group.clone(), scratch);
             for index in run.layers.clone().rev() {
                 let layer = &self.unit.layers[index];
@@ -140,13 +143,13 @@ impl<T: Real> Attention<T> {
             return;
         }
         resize(&mut scratch.gradient, rows.len());
+        let mut keys = scratch.keys.chunks_exact(d);
         for sample in group {
             let own = segments.range(sample);
             let v_gradient = &run.pooled_gradient[sample * d..][..d];
-            let keys = run.keys[own.start * d..own.end * d].chunks_exact(d);
             let gradient = &mut scratch.gradient[own.start - rows.start..own.end - rows.start];
             vectorised(|| {
-                for (gradient, key) in gradient.iter_mut().zip(keys) {
+                for (gradient, key) in gradient.iter_mut().zip(&mut keys) {
                     *gradient = dot(v_gradient, key);
                 }
             });
@@ -203,7 +206,8 @@ impl<T: Real> Attention<T> {
     ) {
         let (d, h) = (self.unit.width, self.unit.layers[0].linear.outputs);
         let segments = run.queries.segments;
-        let Scratch { own, own_gradient, input, gradient, query_part, .. } = scratch;
+        let Scratch { keys, own, own_gradient, input, gradient, query_part, .. } = scratch;
+        let mut keys = &keys[..];
         resize(own_gradient, h * d);
         let (group_start, task_start) =
             (segments.rows_of(group.clone()).start, segments.rows_of(task.samples.clone()).start);
@@ -230,7 +234,8 @@ impl<T: Real> Attention<T> {
             });
             let query = run.queries.of(sample..sample + 1, d);
             let z_gradient = Matrix::new(gradient, rows.len(), h);
-            input.pack(Matrix::new(&run.keys[rows.start * d..rows.end * d], rows.len(), d));
+            let own_keys = keys.split_off(..rows.len() * d).unwrap_or_default();
+            input.pack(Matrix::new(own_keys, rows.len(), d));
             // [H, T] x [T, D] -> [H, D]
             multiply(own_gradient, z_gradient.transposed(), input, Start::Zero);
             task.sums.first.add_own(own_gradient, query, &mut task.query[local * d..][..d], &run.weights.first);
@@ -256,13 +261,18 @@ impl<T: Real> Attention<T> {
 }
 
 impl<T: Real> UnitGradient<T> {
-    fn clear(&mut self, attention: &Attention<T>) {
+    /// Zero, for the layers of a run.
+    fn clear(&mut self, attention: &Attention<T>, run: Range<usize>) {
         let unit = &attention.unit;
-        self.first.clear(unit.width, unit.layers[0].linear.outputs);
-        self.rest.resize_with(unit.layers.len() - 1, Vec::new);
-        for (sums, layer) in self.rest.iter_mut().zip(&unit.layers[1..]) {
-            sums.clear();
-            sums.resize(layer.linear.outputs * (layer.linear.inputs + 1), T::zero());
+        for index in run {
+            let linear = &unit.layers[index].linear;
+            if index == 0 {
+                self.first.clear(unit.width, linear.outputs);
+            } else {
+                let sums = &mut self.rest[index - 1];
+                sums.clear();
+                sums.resize(linear.outputs * (linear.inputs + 1), T::zero());
+            }
         }
     }
 }

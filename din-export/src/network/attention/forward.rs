@@ -23,7 +23,6 @@ struct Run<'a, T> {
 /// The samples and rows of a task, and those parts of the buffers that are its own.
 struct Task<'a, T> {
     samples: Range<usize>,
-    keys: &'a mut [T],
     /// Of each layer.
     values: Vec<&'a mut [T]>,
     query_part: &'a mut [T],
@@ -32,20 +31,19 @@ struct Task<'a, T> {
 }
 
 impl<T: Real> Attention<T> {
-    /// To `pooled: [B, D]` and `keys: [P, D]`, which `gather` writes.
+    /// From the queries and the keys that `gather` finds to `pooled: [B, D]`.
     pub fn forward_train(
         &mut self,
         queries: Queries<'_, T>,
         gather: &Gather<'_, T>,
         moving_average: f64,
-        keys: &mut [T],
         pooled: &mut [T],
         buffers: &mut AttentionBuffers<T>,
     ) {
         buffers.start(&self.unit, queries.segments);
         for layers in self.unit.runs() {
             let last = layers.end - 1;
-            self.run(queries, gather, (layers, false), keys, pooled, buffers);
+            self.run(queries, gather, (layers, false), pooled, buffers);
             let layer = &mut self.unit.layers[last];
             if !layer.is_elementwise() {
                 layer.activate_train(&mut buffers.layers[last], moving_average);
@@ -58,12 +56,11 @@ impl<T: Real> Attention<T> {
         &self,
         queries: Queries<'_, T>,
         gather: &Gather<'_, T>,
-        keys: &mut [T],
         pooled: &mut [T],
         buffers: &mut AttentionBuffers<T>,
     ) {
         buffers.start(&self.unit, queries.segments);
-        self.run(queries, gather, (0..self.unit.layers.len(), true), keys, pooled, buffers);
+        self.run(queries, gather, (0..self.unit.layers.len(), true), pooled, buffers);
     }
 
     /// Takes all samples through some layers, task by task.
@@ -72,7 +69,6 @@ impl<T: Real> Attention<T> {
         queries: Queries<'_, T>,
         gather: &Gather<'_, T>,
         (layers, moving): (Range<usize>, bool),
-        keys: &mut [T],
         pooled: &mut [T],
         buffers: &mut AttentionBuffers<T>,
     ) {
@@ -81,7 +77,6 @@ impl<T: Real> Attention<T> {
         let AttentionBuffers { weights, layers: values, query_part, factors, scratch, .. } = buffers;
         resize(query_part, segments.count() * h);
         let run = Run { layers, moving, queries, gather, weights };
-        let mut keys = segments.split_rows_mut(keys, d);
         let widths = self.unit.layers.iter().map(|layer| layer.linear.outputs);
         let values = values.iter_mut().zip(widths);
         let mut values: Vec<_> =
@@ -91,7 +86,6 @@ impl<T: Real> Attention<T> {
         let mut pooled = pooled.chunks_mut(segments.samples_per_block() * d);
         let tasks = segments.blocks().map(|samples| Task {
             samples,
-            keys: keys.next().unwrap_or_default(),
             values: values.iter_mut().map(|parts| parts.next().unwrap_or_default()).collect(),
             query_part: query_part.next().unwrap_or_default(),
             factors: factors.next().unwrap_or_default(),
@@ -109,11 +103,10 @@ impl<T: Real> Attention<T> {
             let queries = run.queries.of(task.samples.clone(), d);
             run.weights.first.query_part(queries, bias, task.query_part);
         }
+        let pools = run.layers.end == self.unit.layers.len();
         for group in segments.groups(task.samples.clone()) {
-            if run.layers.start == 0 {
-                let rows = segments.rows_of(group.clone());
-                let own = task.own_rows(&run.queries, group.clone());
-                (run.gather)(rows, &mut task.keys[own.start * d..own.end * d]);
+            if run.layers.start == 0 || pools {
+                scratch.gather(run.gather, segments.rows_of(group.clone()), d);
             }
             for index in run.layers.clone() {
                 if index == 0 {
@@ -122,8 +115,8 @@ impl<T: Real> Attention<T> {
                     self.layer(run, task, group.clone(), index);
                 }
             }
-            if run.layers.end == self.unit.layers.len() {
-                self.pool(run, task, group);
+            if pools {
+                self.pool(run, task, group, &scratch.keys);
             }
         }
     }
@@ -132,16 +125,18 @@ impl<T: Real> Attention<T> {
     fn first_layer(&self, run: &Run<'_, T>, task: &mut Task<'_, T>, group: Range<usize>, scratch: &mut Scratch<T>) {
         let (d, layer) = (self.unit.width, &self.unit.layers[0]);
         let h = layer.linear.outputs;
+        let mut keys = &scratch.keys[..];
         for sample in group.clone() {
             let rows = task.own_rows(&run.queries, sample..sample + 1);
             if rows.is_empty() {
                 continue;
             }
             run.weights.first.own_transposed(run.queries.of(sample..sample + 1, d), &mut scratch.own);
-            let keys = Matrix::new(&task.keys[rows.start * d..rows.end * d], rows.len(), d);
+            let own_keys = keys.split_off(..rows.len() * d).unwrap_or_default();
+            let own_keys = Matrix::new(own_keys, rows.len(), d);
             let start = &task.query_part[(sample - task.samples.start) * h..][..h];
             // [T, D] x [D, H] -> [T, H]
-            multiply(&mut task.values[0][rows.start * h..rows.end * h], keys, &scratch.own, Start::Row(start));
+            multiply(&mut task.values[0][rows.start * h..rows.end * h], own_keys, &scratch.own, Start::Row(start));
         }
         self.activate(run, task, group, 0);
     }
@@ -170,9 +165,10 @@ impl<T: Real> Attention<T> {
     }
 
     /// The factors, and the weighted sums of the keys.
-    fn pool(&self, run: &Run<'_, T>, task: &mut Task<'_, T>, group: Range<usize>) {
+    fn pool(&self, run: &Run<'_, T>, task: &mut Task<'_, T>, group: Range<usize>, keys: &[T]) {
         let d = self.unit.width;
         let Some(scores) = task.values.last() else { return };
+        let mut keys = keys.chunks_exact(d);
         for sample in group {
             let rows = task.own_rows(&run.queries, sample..sample + 1);
             let factors = &mut task.factors[rows.clone()];
@@ -182,9 +178,8 @@ impl<T: Real> Attention<T> {
             }
             let sum = &mut task.pooled[(sample - task.samples.start) * d..][..d];
             sum.fill(T::zero());
-            let keys = &task.keys[rows.start * d..rows.end * d];
             vectorised(|| {
-                for (key, &factor) in keys.chunks_exact(d).zip(&*factors) {
+                for (&factor, key) in factors.iter().zip(&mut keys) {
                     add_scaled(sum, factor, key);
                 }
             });

@@ -2,15 +2,16 @@
 //! option.
 //!
 //! Both passes go by tasks, a few samples each, and within a task by groups of samples that fit a core's cache: a group's keys are
-//! looked up, taken through the first layer, the others, the normalisation and the sum before the next group begins. Sums over
-//! samples (the weights' gradients) are made task by task, and tasks depend on the batch alone: the same numbers come out on any
-//! number of threads.
+//! looked up, taken through the first layer, the others, the normalisation and the sum before the next group begins. The keys are
+//! not kept: the backward pass looks them up again, which moves less memory than to write and read `[P, D]`. Sums over samples (the
+//! weights' gradients) are made task by task, and tasks depend on the batch alone: the same numbers come out on any number of threads.
 
 mod backward;
 mod forward;
 
 use std::ops::Range;
 
+use super::blocks::resize;
 use super::layer::LayerBuffers;
 use super::own_matrix::{FoldedGradient, FoldedWeight};
 use super::product::Panels;
@@ -82,6 +83,8 @@ struct UnitGradient<T> {
 /// A task's own.
 #[derive(Debug, Default)]
 struct Scratch<T> {
+    /// Of a group: `[rows, D]`.
+    keys: Vec<T>,
     /// M of a query, one way or the other.
     own: Panels<T>,
     /// dL/dM: `[H, D]`.
@@ -96,6 +99,14 @@ struct Scratch<T> {
     query_part: Vec<T>,
 }
 
+impl<T: Real> Scratch<T> {
+    /// Looks up a group's keys.
+    fn gather(&mut self, gather: &Gather<'_, T>, rows: Range<usize>, width: usize) {
+        resize(&mut self.keys, rows.len() * width);
+        gather(rows, &mut self.keys);
+    }
+}
+
 impl<T: Real> AttentionBuffers<T> {
     /// Arranges the unit's weights for a step, and makes room for it.
     fn start(&mut self, unit: &ActivationUnit<T>, segments: &Segments) {
@@ -108,8 +119,8 @@ impl<T: Real> AttentionBuffers<T> {
         }
         self.layers.resize_with(unit.layers.len(), LayerBuffers::default);
         for (buffers, layer) in self.layers.iter_mut().zip(&unit.layers) {
-            super::blocks::resize(&mut buffers.values, segments.rows() * layer.linear.outputs);
+            resize(&mut buffers.values, segments.rows() * layer.linear.outputs);
         }
-        super::blocks::resize(&mut self.factors, segments.rows());
+        resize(&mut self.factors, segments.rows());
     }
 }

@@ -90,11 +90,7 @@ pub fn resident(line: &str) -> u64 {
 ///
 /// # Errors
 /// If a file is missing, or not what the importer expects.
-pub fn weights(
-    art: &Path,
-    cache: &Path,
-    capacity: usize,
-) -> Result<ModelWeights, Box<dyn Error>> {
+pub fn weights(art: &Path, cache: &Path, capacity: usize) -> Result<ModelWeights, Box<dyn Error>> {
     let config: Json = serde_json::from_slice(&fs::read(art.join("config.json"))?)?;
     let layers = |key: &str| config[key].as_array().map_or(0, Vec::len);
     let mut text =

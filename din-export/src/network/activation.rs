@@ -72,7 +72,9 @@ impl<T: Real> Activation<T> {
     /// Replaces `dL/df: [n, width]` by `dL/ds`, from the activations f and what the forward pass saved.
     pub fn backward(&mut self, activations: &[T], saved: &[T], gradient: &mut [T], width: usize) {
         match self {
-            Self::Linear | Self::Sigmoid | Self::Relu => self.backward_elementwise(activations, gradient, width),
+            Self::Linear | Self::Sigmoid | Self::Relu => {
+                self.backward_elementwise(activations, gradient, width)
+            }
             Self::PRelu(prelu) => prelu.backward(saved, gradient),
             Self::Dice(dice) => dice.backward(saved, gradient),
         }

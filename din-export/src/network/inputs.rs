@@ -227,7 +227,8 @@ impl<T: Real> InputBuffers<T> {
         pool: impl FnOnce(Queries<'_, T>, &Gather<'_, T>, &mut [T], &mut AttentionBuffers<T>),
     ) {
         let SequenceBuffers { segments, query, pooled, attention, .. } = &mut self.sequences[sequence];
-        let gather = |rows: Range<usize>, keys: &mut [T]| lookup.keys(sequence, &segments.entries()[rows], keys);
+        let gather =
+            |rows: Range<usize>, keys: &mut [T]| lookup.keys(sequence, &segments.entries()[rows], keys);
         pool(Queries { values: query, segments }, &gather, pooled, attention);
     }
 

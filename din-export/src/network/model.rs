@@ -191,7 +191,13 @@ impl<T: Real> Network<T> {
         if let Some(bias) = &mut self.item_bias {
             if let FieldColumn::Rows(rows) = &batch.samples.candidate[bias.field] {
                 let gradient = &last.gradient;
-                bias.values.gradient.set(&[Source { rows, at: batch.indices, gradient, stride: 1, column: 0 }]);
+                bias.values.gradient.set(&[Source {
+                    rows,
+                    at: batch.indices,
+                    gradient,
+                    stride: 1,
+                    column: 0,
+                }]);
             }
         }
         inputs.backward_head(|input, gradient| self.head.backward(input, gradient, head));

@@ -124,7 +124,13 @@ impl<T: Real> FoldedGradient<T> {
     }
 
     /// Adds that of samples with `query: [B, D]` whose `dL / d query part` is `gradient: [B, H]`.
-    pub fn add_query(&mut self, query: &[T], gradient: &[T], weight: &FoldedWeight<T>, panels: &mut Panels<T>) {
+    pub fn add_query(
+        &mut self,
+        query: &[T],
+        gradient: &[T],
+        weight: &FoldedWeight<T>,
+        panels: &mut Panels<T>,
+    ) {
         let (d, h) = (weight.width, weight.outputs);
         let samples = query.len() / d;
         panels.pack(Matrix::new(query, samples, d));

@@ -110,9 +110,10 @@ impl<T: Real> Panels<T> {
     /// As [`Self::panels`], to be written.
     pub fn panels_mut(&mut self) -> impl Iterator<Item = (usize, &mut [T], usize)> {
         let (rows, columns) = (self.rows, self.columns);
-        self.values.chunks_mut((rows * WIDE).max(1)).enumerate().map(move |(index, panel)| {
-            (index * WIDE, panel, panel_width(columns - index * WIDE))
-        })
+        self.values
+            .chunks_mut((rows * WIDE).max(1))
+            .enumerate()
+            .map(move |(index, panel)| (index * WIDE, panel, panel_width(columns - index * WIDE)))
     }
 }
 
@@ -313,9 +314,17 @@ mod tests {
 
     #[test]
     fn products_agree_with_sums_for_every_layout_and_degenerate_shape() {
-        for (m, k, n) in
-            [(1, 1, 1), (3, 5, 7), (17, 33, 9), (5, 1, 40), (4, 6, 1), (1, 6, 25), (13, 7, 24), (3, 0, 2), (0, 3, 2)]
-        {
+        for (m, k, n) in [
+            (1, 1, 1),
+            (3, 5, 7),
+            (17, 33, 9),
+            (5, 1, 40),
+            (4, 6, 1),
+            (1, 6, 25),
+            (13, 7, 24),
+            (3, 0, 2),
+            (0, 3, 2),
+        ] {
             let a: Vec<f64> = (0..m * k).map(|i| (i as f64 * 0.7).sin()).collect();
             let b: Vec<f64> = (0..k * n).map(|i| (i as f64 * 1.3).cos()).collect();
             let transpose = |values: &[f64], rows: usize, columns: usize| -> Vec<f64> {

@@ -14,7 +14,7 @@ pub struct SparseGradient<T> {
     dim: usize,
     /// A shard has `2^shift` rows.
     shift: u32,
-    /// For each row of the table its slot in its shard, or `FREE`.
+    /// For each row of the table its slot in its shard and 1 more, or `FREE`. Memory of rows never touched is never touched.
     slots: Vec<u32>,
     shards: Vec<Shard<T>>,
 }
@@ -56,7 +56,7 @@ pub struct Source<'a, T> {
     pub column: usize,
 }
 
-const FREE: u32 = u32::MAX;
+const FREE: u32 = 0;
 const SHARDS: usize = 64;
 
 impl<T: Real> SparseGradient<T> {
@@ -136,11 +136,11 @@ impl<T: Real> Shard<T> {
             let gradient = gradient_of(entry);
             let slot = &mut slots[entry.row as usize];
             if *slot == FREE {
-                *slot = self.rows.len() as u32;
                 self.rows.push(entry.row);
                 self.values.extend_from_slice(gradient);
+                *slot = self.rows.len() as u32;
             } else {
-                add(&mut self.values[*slot as usize * dim..][..dim], gradient);
+                add(&mut self.values[(*slot as usize - 1) * dim..][..dim], gradient);
             }
         }
         self.entries.clear();
@@ -172,7 +172,13 @@ mod tests {
         for rows in [1, 2, 63, 64, 65, 801, 63_001] {
             let mut gradient = SparseGradient::<f64>::new(rows, 1);
             let all: Vec<u32> = (0..rows as u32).collect();
-            gradient.set(&[Source { rows: &all, at: &all, gradient: &vec![1.0; rows], stride: 1, column: 0 }]);
+            gradient.set(&[Source {
+                rows: &all,
+                at: &all,
+                gradient: &vec![1.0; rows],
+                stride: 1,
+                column: 0,
+            }]);
             assert!(gradient.rows().map(|(row, _)| row).eq(0..rows as u32), "{rows}");
             assert!(gradient.shards().len() <= SHARDS);
         }

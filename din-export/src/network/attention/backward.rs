@@ -77,13 +77,14 @@ impl<T: Real> Attention<T> {
             let mut below_parts = segments.split_rows_mut(&mut below, below_width);
             let mut keys_parts = segments.split_rows_mut(keys_gradient, d);
             let query_parts = query_gradient.chunks_mut(block * d);
-            let tasks = segments.blocks().zip(query_parts).zip(gradients).map(|((samples, query), sums)| Task {
-                samples,
-                below: below_parts.next().unwrap_or_default(),
-                keys: keys_parts.next().unwrap_or_default(),
-                query,
-                sums,
-            });
+            let tasks =
+                segments.blocks().zip(query_parts).zip(gradients).map(|((samples, query), sums)| Task {
+                    samples,
+                    below: below_parts.next().unwrap_or_default(),
+                    keys: keys_parts.next().unwrap_or_default(),
+                    query,
+                    sums,
+                });
             let tasks: Vec<_> = tasks.collect();
             drop((below_parts, keys_parts));
             tasks.into_par_iter().for_each(|mut task| {
@@ -238,7 +239,12 @@ impl<T: Real> Attention<T> {
             input.pack(Matrix::new(own_keys, rows.len(), d));
             // [H, T] x [T, D] -> [H, D]
             multiply(own_gradient, z_gradient.transposed(), input, Start::Zero);
-            task.sums.first.add_own(own_gradient, query, &mut task.query[local * d..][..d], &run.weights.first);
+            task.sums.first.add_own(
+                own_gradient,
+                query,
+                &mut task.query[local * d..][..d],
+                &run.weights.first,
+            );
             run.weights.first.own(query, own);
             // [T, H] x [H, D] -> [T, D]
             multiply(keys_gradient, z_gradient, own, Start::Output);
@@ -250,7 +256,12 @@ impl<T: Real> Attention<T> {
         let Some((first, rest)) = self.unit.layers.split_first_mut() else { return };
         let folded = sum_in_order(&gradients.iter().map(|task| task.first.values()).collect::<Vec<_>>());
         let linear = &mut first.linear;
-        FoldedGradient::unfold(&folded, self.unit.width, &mut linear.weight.gradient, &mut linear.bias.gradient);
+        FoldedGradient::unfold(
+            &folded,
+            self.unit.width,
+            &mut linear.weight.gradient,
+            &mut linear.bias.gradient,
+        );
         for (index, layer) in rest.iter_mut().enumerate() {
             let sums = sum_in_order(&gradients.iter().map(|task| &task.rest[index][..]).collect::<Vec<_>>());
             let (weight, bias) = sums.split_at(layer.linear.weight.gradient.len());

@@ -92,7 +92,9 @@ impl<T: Real> Attention<T> {
             pooled: pooled.next().unwrap_or_default(),
         });
         let tasks: Vec<_> = tasks.collect();
-        tasks.into_par_iter().for_each(|mut task| scratch.with(|scratch| self.task(&run, &mut task, scratch)));
+        tasks
+            .into_par_iter()
+            .for_each(|mut task| scratch.with(|scratch| self.task(&run, &mut task, scratch)));
     }
 
     fn task(&self, run: &Run<'_, T>, task: &mut Task<'_, T>, scratch: &mut Scratch<T>) {
@@ -122,7 +124,13 @@ impl<T: Real> Attention<T> {
     }
 
     /// `Z = K M^T + q (Wq + Wd)^T + b` for each sample of a group.
-    fn first_layer(&self, run: &Run<'_, T>, task: &mut Task<'_, T>, group: Range<usize>, scratch: &mut Scratch<T>) {
+    fn first_layer(
+        &self,
+        run: &Run<'_, T>,
+        task: &mut Task<'_, T>,
+        group: Range<usize>,
+        scratch: &mut Scratch<T>,
+    ) {
         let (d, layer) = (self.unit.width, &self.unit.layers[0]);
         let h = layer.linear.outputs;
         let mut keys = &scratch.keys[..];
@@ -136,7 +144,12 @@ impl<T: Real> Attention<T> {
             let own_keys = Matrix::new(own_keys, rows.len(), d);
             let start = &task.query_part[(sample - task.samples.start) * h..][..h];
             // [T, D] x [D, H] -> [T, H]
-            multiply(&mut task.values[0][rows.start * h..rows.end * h], own_keys, &scratch.own, Start::Row(start));
+            multiply(
+                &mut task.values[0][rows.start * h..rows.end * h],
+                own_keys,
+                &scratch.own,
+                Start::Row(start),
+            );
         }
         self.activate(run, task, group, 0);
     }
@@ -147,7 +160,8 @@ impl<T: Real> Attention<T> {
         let (inputs, outputs) = (linear.inputs, linear.outputs);
         let rows = task.own_rows(&run.queries, group.clone());
         let (below, own) = task.values.split_at_mut(index);
-        let input = Matrix::new(&below[index - 1][rows.start * inputs..rows.end * inputs], rows.len(), inputs);
+        let input =
+            Matrix::new(&below[index - 1][rows.start * inputs..rows.end * inputs], rows.len(), inputs);
         let out = &mut own[0][rows.start * outputs..rows.end * outputs];
         // [rows, I] x [I, O] -> [rows, O]
         multiply(out, input, &run.weights.rest[index - 1].0, Start::Row(&linear.bias.values));

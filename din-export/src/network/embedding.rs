@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::blocks::{BLOCK_ROWS, ROWS_AHEAD, prefetch};
+use super::blocks::{BLOCK_ROWS, ROWS_AHEAD, prefetch, vectorised};
 use super::real::Real;
 use super::sparse_gradient::SparseGradient;
 
@@ -49,13 +49,28 @@ impl<T: Real> Embedding<T> {
     /// Copies row `rows[at[i]]` to `out[i * stride + column ..]` for each i.
     pub fn gather(&self, rows: &[u32], at: &[u32], out: &mut [T], stride: usize, column: usize) {
         out.par_chunks_mut(BLOCK_ROWS * stride).zip(at.par_chunks(BLOCK_ROWS)).for_each(|(block, at)| {
-            for (index, (out, &own)) in block.chunks_exact_mut(stride).zip(at).enumerate() {
-                if let Some(&ahead) = at.get(index + ROWS_AHEAD) {
-                    prefetch(self.row(rows[ahead as usize]));
+            vectorised(|| {
+                let mut ahead = at.iter().skip(ROWS_AHEAD);
+                for (out, &own) in block.chunks_exact_mut(stride).zip(at) {
+                    if let Some(&ahead) = ahead.next() {
+                        prefetch(self.row(rows[ahead as usize]));
+                    }
+                    copy_row(self.row(rows[own as usize]), &mut out[column..column + self.dim]);
                 }
-                out[column..column + self.dim].copy_from_slice(self.row(rows[own as usize]));
-            }
+            });
         });
+    }
+}
+
+/// Copies without a call, which for a short row takes longer than the copy.
+#[inline(always)]
+fn copy_row<T: Real>(from: &[T], to: &mut [T]) {
+    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<16>(), to.as_chunks_mut::<16>());
+    for (from, to) in from.iter().zip(to) {
+        *to = *from;
+    }
+    for (&from, to) in from_rest.iter().zip(to_rest) {
+        *to = from;
     }
 }
 

@@ -171,7 +171,7 @@ pub struct InputBuffers<T> {
 #[derive(Clone, Debug, Default)]
 struct SequenceBuffers<T> {
     segments: Segments,
-    /// `[P, D]`; the keys themselves are looked up where they are wanted.
+    /// `[P, D]`; the keys themselves are looked up, and kept, where they are wanted.
     keys_gradient: Vec<T>,
     /// The candidate's part of `[q, k]`: `[B, D]`, zero where unpaired.
     query: Vec<T>,
@@ -280,13 +280,12 @@ impl<T: Real> InputBuffers<T> {
     }
 
     /// From the gradient of a sequence's interest vectors to those of its keys and queries, and of its pooling.
-    pub fn pool_backward(&mut self, sequence: usize, lookup: Lookup<'_, T>, pooling: &mut Pooling<T>) {
+    pub fn pool_backward(&mut self, sequence: usize, pooling: &mut Pooling<T>) {
         let own = &mut self.sequences[sequence];
         let segments = &own.segments;
         resize(&mut own.keys_gradient, segments.rows() * pooling.width);
         pooling.backward(
             Queries { values: &own.query, segments },
-            &|rows: Range<usize>, keys: &mut [T]| lookup.keys(sequence, &segments.entries()[rows], keys),
             &own.pooled_gradient,
             &mut own.keys_gradient,
             &mut own.query_gradient,

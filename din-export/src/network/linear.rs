@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::blocks::column_sums;
 use super::parameter::Parameter;
-use super::product::{Matrix, Panels, Start, multiply_in_parallel};
+use super::product::{Matrix, Panels, Right, Start, multiply_in_parallel};
 use super::real::Real;
 
 /// `y = weight x + bias`.
@@ -47,12 +47,13 @@ impl<T: Real> Linear<T> {
     /// From `x` and `dL/dy: [n, O]` to the gradients of the parameters and of x, `[n, I]`.
     pub fn backward(&mut self, x: &[T], y_gradient: &[T], x_gradient: &mut [T]) {
         let n = y_gradient.len() / self.outputs;
-        let x = Panels::of(Matrix::new(x, n, self.inputs));
+        let mut scratch = Panels::default();
+        let x = Right::of(Matrix::new(x, n, self.inputs), &mut scratch);
         let weight = Panels::of(self.weight_matrix());
         self.bias.gradient = column_sums(y_gradient, self.outputs);
         let y_gradient = Matrix::new(y_gradient, n, self.outputs);
         // [O, n] x [n, I] -> [O, I]
-        multiply_in_parallel(&mut self.weight.gradient, y_gradient.transposed(), &x, Start::Zero);
+        multiply_in_parallel(&mut self.weight.gradient, y_gradient.transposed(), x, Start::Zero);
         // [n, O] x [O, I] -> [n, I]
         multiply_in_parallel(x_gradient, y_gradient, &weight, Start::Zero);
     }

@@ -202,9 +202,8 @@ impl<T: Real> Network<T> {
         }
         inputs.backward_head(|input, gradient| self.head.backward(input, gradient, head));
         inputs.read_pooled_gradient(&self.layout);
-        let lookup = Lookup { layout: &self.layout, schema: &self.schema, tables: &self.tables, batch };
         for (sequence, pooling) in self.pooling.iter_mut().enumerate() {
-            inputs.pool_backward(sequence, lookup, pooling);
+            inputs.pool_backward(sequence, pooling);
         }
         inputs.scatter(&self.layout, &self.schema, &mut self.tables, batch);
     }

@@ -1,7 +1,7 @@
 //! The first layer of an activation unit, computed through the query's own matrix.
 
 use super::blocks::{add, vectorised};
-use super::product::{Matrix, Panels, Start, multiply};
+use super::product::{Matrix, Panels, Right, Start, multiply};
 use super::real::Real;
 
 /// The first layer's weight `W = [Wq, Wk, Wd, Wp]: [H, 4 D]`, arranged for a step. Since, exactly,
@@ -133,10 +133,10 @@ impl<T: Real> FoldedGradient<T> {
     ) {
         let (d, h) = (weight.width, weight.outputs);
         let samples = query.len() / d;
-        panels.pack(Matrix::new(query, samples, d));
+        let query = Right::of(Matrix::new(query, samples, d), panels);
         // [H, B] x [B, D] -> [H, D]
         let gradient_transposed = Matrix::new(gradient, samples, h).transposed();
-        multiply(&mut self.values[..h * d], gradient_transposed, panels, Start::Output);
+        multiply(&mut self.values[..h * d], gradient_transposed, query, Start::Output);
         vectorised(|| {
             for row in gradient.chunks_exact(h) {
                 add(&mut self.values[3 * h * d..], row);

@@ -94,14 +94,13 @@ impl<T: Real> Pooling<T> {
     pub fn backward(
         &mut self,
         queries: Queries<'_, T>,
-        gather: &Gather<'_, T>,
         pooled_gradient: &[T],
         keys_gradient: &mut [T],
         query_gradient: &mut [T],
         buffers: &mut AttentionBuffers<T>,
     ) {
         if let Weighting::Attention(attention) = &mut self.weighting {
-            attention.backward(queries, gather, pooled_gradient, keys_gradient, query_gradient, buffers);
+            attention.backward(queries, pooled_gradient, keys_gradient, query_gradient, buffers);
             return;
         }
         let (d, segments) = (self.width, queries.segments);

@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Attention, AttentionBuffers, Gather, Queries, Scratch, UnitGradient, UnitWeights};
+use super::{Attention, AttentionBuffers, Queries, Scratch, UnitGradient, UnitWeights};
 use crate::network::blocks::{add, dot, resize, sum_in_order, vectorised};
 use crate::network::layer::LayerBuffers;
 use crate::network::own_matrix::FoldedGradient;
-use crate::network::product::{Matrix, Start, multiply};
+use crate::network::product::{Matrix, Right, Start, multiply};
 use crate::network::real::Real;
 use crate::weights::AttentionNormalisation;
 
@@ -17,7 +17,8 @@ use crate::weights::AttentionNormalisation;
 struct Run<'a, T> {
     layers: Range<usize>,
     queries: Queries<'a, T>,
-    gather: &'a Gather<'a, T>,
+    /// `[P, D]`.
+    keys: &'a [T],
     /// dL/dv: `[B, D]`.
     pooled_gradient: &'a [T],
     weights: &'a UnitWeights<T>,
@@ -47,7 +48,6 @@ impl<T: Real> Attention<T> {
     pub fn backward(
         &mut self,
         queries: Queries<'_, T>,
-        gather: &Gather<'_, T>,
         pooled_gradient: &[T],
         keys_gradient: &mut [T],
         query_gradient: &mut [T],
@@ -72,8 +72,9 @@ impl<T: Real> Attention<T> {
                 below_width = self.unit.layers[start].linear.inputs;
                 resize(&mut below, segments.rows() * below_width);
             }
-            let AttentionBuffers { weights, layers: values, factors, gradients, scratch, .. } = &mut *buffers;
-            let run = Run { layers, queries, gather, pooled_gradient, weights, values, factors, top: &top };
+            let AttentionBuffers { weights, keys, layers: values, factors, gradients, scratch, .. } =
+                &mut *buffers;
+            let run = Run { layers, queries, keys, pooled_gradient, weights, values, factors, top: &top };
             let mut below_parts = segments.split_rows_mut(&mut below, below_width);
             let mut keys_parts = segments.split_rows_mut(keys_gradient, d);
             let query_parts = query_gradient.chunks_mut(block * d);
@@ -104,9 +105,6 @@ impl<T: Real> Attention<T> {
         resize(&mut scratch.query_part, task.samples.len() * h);
         task.sums.clear(self, run.layers.clone());
         for group in segments.groups(task.samples.clone()) {
-            if run.layers.start == 0 || run.layers.end == self.unit.layers.len() {
-                scratch.gather(run.gather, segments.rows_of(group.clone()), d);
-            }
             self.start_group(run, group.clone(), scratch);
             for index in run.layers.clone().rev() {
                 let layer = &self.unit.layers[index];
@@ -144,7 +142,7 @@ impl<T: Real> Attention<T> {
             return;
         }
         resize(&mut scratch.gradient, rows.len());
-        let mut keys = scratch.keys.chunks_exact(d);
+        let mut keys = run.keys[rows.start * d..rows.end * d].chunks_exact(d);
         for sample in group {
             let own = segments.range(sample);
             let v_gradient = &run.pooled_gradient[sample * d..][..d];
@@ -173,7 +171,7 @@ impl<T: Real> Attention<T> {
         let (inputs, outputs) = (linear.inputs, linear.outputs);
         let Scratch { gradient, below, input, .. } = scratch;
         let values = &run.values[index - 1].values[rows.start * inputs..rows.end * inputs];
-        input.pack(Matrix::new(values, rows.len(), inputs));
+        let values = Right::of(Matrix::new(values, rows.len(), inputs), input);
         let (weight_sums, bias_sums) = task.sums.rest[index - 1].split_at_mut(outputs * inputs);
         vectorised(|| {
             for row in gradient.chunks_exact(outputs) {
@@ -182,7 +180,7 @@ impl<T: Real> Attention<T> {
         });
         let z_gradient = Matrix::new(gradient, rows.len(), outputs);
         // [O, rows] x [rows, I] -> [O, I]
-        multiply(weight_sums, z_gradient.transposed(), input, Start::Output);
+        multiply(weight_sums, z_gradient.transposed(), values, Start::Output);
         let weight = &run.weights.rest[index - 1].1;
         // [rows, O] x [O, I] -> [rows, I]
         if index == run.layers.start {
@@ -207,8 +205,7 @@ impl<T: Real> Attention<T> {
     ) {
         let (d, h) = (self.unit.width, self.unit.layers[0].linear.outputs);
         let segments = run.queries.segments;
-        let Scratch { keys, own, own_gradient, input, gradient, query_part, .. } = scratch;
-        let mut keys = &keys[..];
+        let Scratch { own, own_gradient, input, gradient, query_part, .. } = scratch;
         resize(own_gradient, h * d);
         let (group_start, task_start) =
             (segments.rows_of(group.clone()).start, segments.rows_of(task.samples.clone()).start);
@@ -235,10 +232,10 @@ impl<T: Real> Attention<T> {
             });
             let query = run.queries.of(sample..sample + 1, d);
             let z_gradient = Matrix::new(gradient, rows.len(), h);
-            let own_keys = keys.split_off(..rows.len() * d).unwrap_or_default();
-            input.pack(Matrix::new(own_keys, rows.len(), d));
+            let keys = Matrix::new(&run.keys[rows.start * d..rows.end * d], rows.len(), d);
+            let keys = Right::of(keys, input);
             // [H, T] x [T, D] -> [H, D]
-            multiply(own_gradient, z_gradient.transposed(), input, Start::Zero);
+            multiply(own_gradient, z_gradient.transposed(), keys, Start::Zero);
             task.sums.first.add_own(
                 own_gradient,
                 query,
@@ -247,7 +244,7 @@ impl<T: Real> Attention<T> {
             );
             run.weights.first.own(query, own);
             // [T, H] x [H, D] -> [T, D]
-            multiply(keys_gradient, z_gradient, own, Start::Output);
+            multiply(keys_gradient, z_gradient, &*own, Start::Output);
         }
     }
 

@@ -23,6 +23,7 @@ struct Run<'a, T> {
 /// The samples and rows of a task, and those parts of the buffers that are its own.
 struct Task<'a, T> {
     samples: Range<usize>,
+    keys: &'a mut [T],
     /// Of each layer.
     values: Vec<&'a mut [T]>,
     query_part: &'a mut [T],
@@ -74,9 +75,10 @@ impl<T: Real> Attention<T> {
     ) {
         let (d, segments) = (self.unit.width, queries.segments);
         let h = self.unit.layers[0].linear.outputs;
-        let AttentionBuffers { weights, layers: values, query_part, factors, scratch, .. } = buffers;
+        let AttentionBuffers { weights, keys, layers: values, query_part, factors, scratch, .. } = buffers;
         resize(query_part, segments.count() * h);
         let run = Run { layers, moving, queries, gather, weights };
+        let mut keys = segments.split_rows_mut(keys, d);
         let widths = self.unit.layers.iter().map(|layer| layer.linear.outputs);
         let values = values.iter_mut().zip(widths);
         let mut values: Vec<_> =
@@ -86,6 +88,7 @@ impl<T: Real> Attention<T> {
         let mut pooled = pooled.chunks_mut(segments.samples_per_block() * d);
         let tasks = segments.blocks().map(|samples| Task {
             samples,
+            keys: keys.next().unwrap_or_default(),
             values: values.iter_mut().map(|parts| parts.next().unwrap_or_default()).collect(),
             query_part: query_part.next().unwrap_or_default(),
             factors: factors.next().unwrap_or_default(),
@@ -105,10 +108,10 @@ impl<T: Real> Attention<T> {
             let queries = run.queries.of(task.samples.clone(), d);
             run.weights.first.query_part(queries, bias, task.query_part);
         }
-        let pools = run.layers.end == self.unit.layers.len();
         for group in segments.groups(task.samples.clone()) {
-            if run.layers.start == 0 || pools {
-                scratch.gather(run.gather, segments.rows_of(group.clone()), d);
+            if run.layers.start == 0 {
+                let own = task.own_rows(&run.queries, group.clone());
+                (run.gather)(segments.rows_of(group.clone()), &mut task.keys[own.start * d..own.end * d]);
             }
             for index in run.layers.clone() {
                 if index == 0 {
@@ -117,8 +120,8 @@ impl<T: Real> Attention<T> {
                     self.layer(run, task, group.clone(), index);
                 }
             }
-            if pools {
-                self.pool(run, task, group, &scratch.keys);
+            if run.layers.end == self.unit.layers.len() {
+                self.pool(run, task, group);
             }
         }
     }
@@ -133,20 +136,18 @@ impl<T: Real> Attention<T> {
     ) {
         let (d, layer) = (self.unit.width, &self.unit.layers[0]);
         let h = layer.linear.outputs;
-        let mut keys = &scratch.keys[..];
         for sample in group.clone() {
             let rows = task.own_rows(&run.queries, sample..sample + 1);
             if rows.is_empty() {
                 continue;
             }
             run.weights.first.own_transposed(run.queries.of(sample..sample + 1, d), &mut scratch.own);
-            let own_keys = keys.split_off(..rows.len() * d).unwrap_or_default();
-            let own_keys = Matrix::new(own_keys, rows.len(), d);
+            let keys = Matrix::new(&task.keys[rows.start * d..rows.end * d], rows.len(), d);
             let start = &task.query_part[(sample - task.samples.start) * h..][..h];
             // [T, D] x [D, H] -> [T, H]
             multiply(
                 &mut task.values[0][rows.start * h..rows.end * h],
-                own_keys,
+                keys,
                 &scratch.own,
                 Start::Row(start),
             );
@@ -179,10 +180,9 @@ impl<T: Real> Attention<T> {
     }
 
     /// The factors, and the weighted sums of the keys.
-    fn pool(&self, run: &Run<'_, T>, task: &mut Task<'_, T>, group: Range<usize>, keys: &[T]) {
+    fn pool(&self, run: &Run<'_, T>, task: &mut Task<'_, T>, group: Range<usize>) {
         let d = self.unit.width;
         let Some(scores) = task.values.last() else { return };
-        let mut keys = keys.chunks_exact(d);
         for sample in group {
             let rows = task.own_rows(&run.queries, sample..sample + 1);
             let factors = &mut task.factors[rows.clone()];
@@ -192,8 +192,9 @@ impl<T: Real> Attention<T> {
             }
             let sum = &mut task.pooled[(sample - task.samples.start) * d..][..d];
             sum.fill(T::zero());
+            let keys = task.keys[rows.start * d..rows.end * d].chunks_exact(d);
             vectorised(|| {
-                for (&factor, key) in factors.iter().zip(&mut keys) {
+                for (&factor, key) in factors.iter().zip(keys) {
                     add_scaled(sum, factor, key);
                 }
             });

@@ -2,9 +2,9 @@
 //! option.
 //!
 //! Both passes go by tasks, a few samples each, and within a task by groups of samples that fit a core's cache: a group's keys are
-//! looked up, taken through the first layer, the others, the normalisation and the sum before the next group begins. The keys are
-//! not kept: the backward pass looks them up again, which moves less memory than to write and read `[P, D]`. Sums over samples (the
-//! weights' gradients) are made task by task, and tasks depend on the batch alone: the same numbers come out on any number of threads.
+//! looked up, taken through the first layer, the others, the normalisation and the sum before the next group begins. Sums over
+//! samples (the weights' gradients) are made task by task, and tasks depend on the batch alone: the same numbers come out on any
+//! number of threads.
 
 mod backward;
 mod forward;
@@ -53,6 +53,8 @@ impl<'a, T> Queries<'a, T> {
 #[derive(Clone, Debug, Default)]
 pub struct AttentionBuffers<T> {
     weights: UnitWeights<T>,
+    /// `[P, D]`; the backward pass reads them too, since to look them up again takes longer.
+    keys: Vec<T>,
     /// Activations of each layer, `[P, outputs]`. Gradients are kept where a run begins or ends, else they never leave a task.
     layers: Vec<LayerBuffers<T>>,
     /// `q (Wq + Wd)^T + b: [B, H]`.
@@ -83,13 +85,11 @@ struct UnitGradient<T> {
 /// A task's own.
 #[derive(Debug, Default)]
 struct Scratch<T> {
-    /// Of a group: `[rows, D]`.
-    keys: Vec<T>,
     /// M of a query, one way or the other.
     own: Panels<T>,
     /// dL/dM: `[H, D]`.
     own_gradient: Vec<T>,
-    /// The right factor of a weight's gradient.
+    /// The right factor of a weight's gradient, where that cannot be used in place.
     input: Panels<T>,
     /// dL / d of a layer, for a group: `[rows, O]`.
     gradient: Vec<T>,
@@ -97,14 +97,6 @@ struct Scratch<T> {
     below: Vec<T>,
     /// dL / d query part, for a task: `[samples, H]`.
     query_part: Vec<T>,
-}
-
-impl<T: Real> Scratch<T> {
-    /// Looks up a group's keys.
-    fn gather(&mut self, gather: &Gather<'_, T>, rows: Range<usize>, width: usize) {
-        resize(&mut self.keys, rows.len() * width);
-        gather(rows, &mut self.keys);
-    }
 }
 
 impl<T: Real> AttentionBuffers<T> {
@@ -121,6 +113,7 @@ impl<T: Real> AttentionBuffers<T> {
         for (buffers, layer) in self.layers.iter_mut().zip(&unit.layers) {
             resize(&mut buffers.values, segments.rows() * layer.linear.outputs);
         }
+        resize(&mut self.keys, segments.rows() * unit.width);
         resize(&mut self.factors, segments.rows());
     }
 }

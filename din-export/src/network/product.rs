@@ -1,10 +1,9 @@
-//! The matrix product. With `vectorised` in [`super::blocks`] the only unsafe code of din-export.
+//! The matrix product. With `vectorised` and `prefetch` in [`super::blocks`] the only unsafe code of din-export.
 //!
-//! The right factor is packed into [`Panels`] of 16 columns, so that a tile of 6 rows and 16 columns of the output stays in
-//! registers while both factors stream by: 12 fused multiply-adds for 2 loads and 6 broadcasts. On the AVX2 core this was
-//! written on the products of a training step run at 90 to 98 % of the peak (`cargo run --release -p din-export --example
-//! train_speed` prints both). A general library's product copies both factors and decides anew at each call how to cut them up, which
-//! costs more than it gives for matrices of a few kilobytes.
+//! The right factor goes by panels of 16 columns, so that a tile of 6 rows and 16 columns of the output stays in registers while
+//! both factors stream by: 12 fused multiply-adds for 2 loads and 6 broadcasts. On an AVX2 core, the products of a training step
+//! taken by themselves run at 80 to 98 % of the peak. A general library's product copies both factors and decides anew at each call
+//! how to cut them up, which costs more than it gives for matrices of a few kilobytes.
 
 use rayon::prelude::*;
 

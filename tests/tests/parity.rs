@@ -156,7 +156,7 @@ fn losses_over_twenty_steps_are_those_of_pytorch() {
         }
         println!("{rule}: losses {:.4} to {:.4}, largest difference {largest:.1e}", losses[0], losses[15]);
         assert!(
-            (losses[15] - losses[0]).abs() > 0.01,
+            (losses[15] - losses[0]).abs() > 0.005,
             "the first batch, three times later: the steps go somewhere"
         );
     }

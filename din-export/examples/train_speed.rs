@@ -101,7 +101,9 @@ fn multiply_adds_a_second() -> f64 {
     const CHAINS: usize = 12;
     const LANES: usize = 8;
     const LOOPS: usize = 2_000_000;
+    // By index, so that the sums stay in registers.
     #[inline(always)]
+    #[allow(clippy::needless_range_loop)]
     fn chains(x: f32, y: f32) -> [[f32; LANES]; CHAINS] {
         let mut sums = [[x; LANES]; CHAINS];
         for _ in 0..LOOPS {

@@ -73,7 +73,7 @@ impl<T: Real> Activation<T> {
     pub fn backward(&mut self, activations: &[T], saved: &[T], gradient: &mut [T], width: usize) {
         match self {
             Self::Linear | Self::Sigmoid | Self::Relu => {
-                self.backward_elementwise(activations, gradient, width)
+                self.backward_elementwise(activations, gradient, width);
             }
             Self::PRelu(prelu) => prelu.backward(saved, gradient),
             Self::Dice(dice) => dice.backward(saved, gradient),

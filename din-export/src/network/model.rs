@@ -141,7 +141,7 @@ impl<T: Real> Network<T> {
             Weighting::Attention(attention) => Some(&mut attention.unit),
             Weighting::Sum | Weighting::Mean => None,
         });
-        units.flat_map(|unit| unit.parameters_mut()).chain(self.head.parameters_mut())
+        units.flat_map(ActivationUnit::parameters_mut).chain(self.head.parameters_mut())
     }
 
     /// The mean binary cross-entropy of a batch, with batch statistics, which are folded into the moving ones.
@@ -188,17 +188,11 @@ impl<T: Real> Network<T> {
         let Workspace { inputs, head, logits } = workspace;
         let Some(last) = head.layers.last_mut() else { return };
         binary_cross_entropy_gradient(logits, &batch.samples.labels, batch.indices, &mut last.gradient);
-        if let Some(bias) = &mut self.item_bias {
-            if let FieldColumn::Rows(rows) = &batch.samples.candidate[bias.field] {
-                let gradient = &last.gradient;
-                bias.values.gradient.set(&[Source {
-                    rows,
-                    at: batch.indices,
-                    gradient,
-                    stride: 1,
-                    column: 0,
-                }]);
-            }
+        if let Some(bias) = &mut self.item_bias
+            && let FieldColumn::Rows(rows) = &batch.samples.candidate[bias.field]
+        {
+            let gradient = &last.gradient;
+            bias.values.gradient.set(&[Source { rows, at: batch.indices, gradient, stride: 1, column: 0 }]);
         }
         inputs.backward_head(|input, gradient| self.head.backward(input, gradient, head));
         inputs.read_pooled_gradient(&self.layout);

@@ -1,4 +1,4 @@
-//! The trainer beside PyTorch: from the same weights, on the same batches, the same losses.
+//! The trainer beside `PyTorch`: from the same weights, on the same batches, the same losses.
 //!
 //! The golden is `tests/reference/trainer/steps.safetensors`, which `steps.py` beside it makes.
 

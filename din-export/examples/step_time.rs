@@ -1,7 +1,9 @@
-//! The time of a training step with vocabularies of 10^4 and of 10^7 rows, same batches: it must not depend on them.
+//! What a vocabulary of 10^4 to 10^8 rows costs: the time of a training step on the same batches, which must not depend on it, and
+//! the memory, which must be that of the table and of the optimiser's state.
 //!
-//! `cargo run --release -p din-export --example step_time`. Both trainers take turns, so that a busy machine slows both.
-//! A second line shows what a vocabulary does cost: with ids spread over all of its rows, cache misses.
+//! `cargo run --release -p din-export --example step_time [largest]`, 10^8 rows unless told: 10.4 GB, 4 of them touched. One
+//! thread; a step's time is the shortest of many, and the trainers take turns, so that a busy machine slows all alike. The last
+//! column shows what a vocabulary does cost: with ids spread over all of its rows, cache misses.
 
 use std::time::{Duration, Instant};
 
@@ -13,54 +15,87 @@ use din_export::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec,
 use din_export::training::Trainer;
 use rand::{RngExt, SeedableRng};
 
-const SMALL: u32 = 10_000;
-const LARGE: u32 = 10_000_000;
-const DIM: usize = 16;
+const SMALLEST: u32 = 10_000;
+const DIM: usize = 8;
+/// f32 numbers for each number of the table: itself and Adam's two moments.
+const NUMBERS: f64 = 3.0;
 const BATCH: u32 = 256;
 const BATCHES: u32 = 8;
 const LENGTH: u32 = 40;
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 20;
 
 fn main() {
-    let (small, large) = (dataset(SMALL, SMALL), dataset(LARGE, SMALL));
-    assert_eq!(small.samples, large.samples, "the same batches");
-    compare("same batches", &small, &large);
-    drop(large);
-    compare("ids spread over all rows", &small, &dataset(LARGE, LARGE));
+    let largest = std::env::args().nth(1).map_or(Ok(100_000_000), |argument| argument.parse::<u32>());
+    let largest = largest.expect("a number of rows");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    println!(
+        "rows, step of the same batches, against 10^4 rows, memory, against table and state, ids spread over all rows"
+    );
+    pool.install(|| {
+        let mut small = Timed::new(dataset(SMALLEST, SMALLEST));
+        for exponent in 4..=9 {
+            let rows = 10_u32.pow(exponent);
+            if rows > largest {
+                break;
+            }
+            let before = private_memory();
+            let mut timed = Timed::new(dataset(rows, SMALLEST));
+            let grown = private_memory() - before;
+            small.best.fill(Duration::MAX);
+            for _ in 0..ROUNDS {
+                small.round();
+                timed.round();
+            }
+            let (step, ratio) = (timed.step(), timed.step() / small.step());
+            timed.dataset = dataset(rows, rows);
+            timed.best.fill(Duration::MAX);
+            (0..ROUNDS).for_each(|_| timed.round());
+            let need = NUMBERS * 4.0 * DIM as f64 * f64::from(rows);
+            println!(
+                "10^{exponent}: {step:.2} ms, {ratio:.3}; {:.1} MB, {:.3}; {:.2} ms",
+                grown / 1e6,
+                grown / need,
+                timed.step()
+            );
+        }
+    });
 }
 
-fn compare(what: &str, small: &Dataset, large: &Dataset) {
-    let mut trainers = [small, large].map(|dataset| (trainer(dataset), dataset, Vec::new()));
-    for _ in 0..ROUNDS {
-        for (trainer, dataset, times) in &mut trainers {
-            times.push(round(trainer, dataset));
+/// A trainer, its batches, and the shortest time of a step on each.
+struct Timed {
+    trainer: Trainer,
+    dataset: Dataset,
+    best: [Duration; BATCHES as usize],
+}
+
+impl Timed {
+    fn new(dataset: Dataset) -> Self {
+        let regularization = RegularizationConfig { kind: RegularizationKind::MiniBatchAware, lambda: 0.01 };
+        let config = TrainingConfig { regularization, ..TrainingConfig::default() };
+        let trainer = Trainer::new(&dataset, &ModelConfig::default(), &config).expect("a valid model");
+        Self { trainer, dataset, best: [Duration::MAX; BATCHES as usize] }
+    }
+
+    fn round(&mut self) {
+        let batches = self.dataset.train.chunks(BATCH as usize).zip(&mut self.best);
+        for (indices, best) in batches {
+            let start = Instant::now();
+            self.trainer.step(Batch { samples: &self.dataset.samples, indices });
+            *best = start.elapsed().min(*best);
         }
     }
-    let [small, large] = trainers.map(|(.., mut times)| {
-        times.sort_unstable();
-        times[ROUNDS / 2].as_secs_f64() * 1e3 / f64::from(BATCHES)
-    });
-    println!(
-        "{what}: {small:.2} ms a step with {SMALL} rows, {large:.2} ms with {LARGE} rows, ratio {:.3}",
-        large / small
-    );
-}
 
-fn trainer(dataset: &Dataset) -> Trainer {
-    let regularization = RegularizationConfig { kind: RegularizationKind::MiniBatchAware, lambda: 0.01 };
-    let config = TrainingConfig { regularization, ..TrainingConfig::default() };
-    let mut trainer = Trainer::new(dataset, &ModelConfig::default(), &config).expect("a valid model");
-    // Once unmeasured: the first touch of a page is the operating system's time.
-    round(&mut trainer, dataset);
-    trainer
-}
-
-fn round(trainer: &mut Trainer, dataset: &Dataset) -> Duration {
-    let start = Instant::now();
-    for indices in dataset.train.chunks(BATCH as usize) {
-        trainer.step(Batch { samples: &dataset.samples, indices });
+    /// Milliseconds, over the batches.
+    fn step(&self) -> f64 {
+        self.best.iter().sum::<Duration>().as_secs_f64() * 1e3 / f64::from(BATCHES)
     }
-    start.elapsed()
+}
+
+/// Bytes of the process's own memory, touched or not; 0 where the system does not say.
+fn private_memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok()).unwrap_or(0.0) * 1024.0
 }
 
 /// One table of `rows` rows; ids are below `used`.

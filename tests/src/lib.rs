@@ -11,6 +11,7 @@
 //! | [`interpreter`] | the integer path in plain i64, straight from its specification |
 //! | [`forge`] | blobs taken apart, changed and put together with good checksums |
 //! | [`golden`] | the golden blobs, and what their files hold |
+//! | [`peer`] | what is timed beside other runtimes: protocol, clock, model |
 //! | [`reference_model`] | the model that came with the project, and its 256 cases |
 //! | [`c_program`] | C programs that use din-ffi, compiled and run |
 //! | [`device`] | `cargo` for targets that Rust alone does not bring |
@@ -25,6 +26,7 @@ pub mod forge;
 pub mod golden;
 pub mod interpreter;
 pub mod oracle;
+pub mod peer;
 pub mod random;
 pub mod random_model;
 pub mod reference_model;

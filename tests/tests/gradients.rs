@@ -231,7 +231,7 @@ fn model_error(config: &ModelConfig) -> f64 {
     let bias = network.item_bias_mut().map(|bias| bias.values.clone());
     for table in network.tables().iter().chain(&bias) {
         let mut gradient = vec![0.0; table.values.len()];
-        for (&row, own) in table.gradient.rows().iter().zip(table.gradient.values().chunks_exact(table.dim)) {
+        for (row, own) in table.gradient.rows() {
             gradient[row as usize * table.dim..][..table.dim].copy_from_slice(own);
         }
         tensors.push(gradient);

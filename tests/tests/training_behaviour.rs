@@ -8,7 +8,7 @@ use din_export::metrics::Metrics;
 use din_export::network::{Batch, Network, TrainingMode, Workspace};
 use din_export::schema::{BehaviourField, Field, FieldKind, Schema, SequenceSpec, TableSpec, Vocabulary};
 use din_export::training::{Event, Trained, TrainingError, evaluate, predict, train};
-use din_export::weights::{Activation, Layer, ModelWeights, PoolingWeights};
+use din_export::weights::{Activation, AttentionNormalisation, Layer, ModelWeights, PoolingWeights};
 
 const ITEMS: u32 = 40;
 const CAPACITY: u32 = 6;
@@ -153,6 +153,28 @@ fn a_seed_determines_the_weights() {
     };
     assert_eq!(with(1), with(1));
     assert_ne!(with(1), with(2));
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_the_weights() {
+    let dataset = dataset(600, true);
+    let with = |threads, activation, normalisation| {
+        let mut model = model(PoolingKind::Attention);
+        model.unit.activation = activation;
+        model.unit.normalisation = normalisation;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let optimizer = OptimizerConfig { clip_norm: 0.01, ..config(2).optimizer };
+        let config = TrainingConfig { optimizer, ..config(2) };
+        pool.install(|| quietly(&dataset, &model, &config).unwrap().weights)
+    };
+    for (activation, normalisation) in [
+        (ActivationKind::Sigmoid, AttentionNormalisation::None),
+        (ActivationKind::Dice, AttentionNormalisation::Softmax),
+    ] {
+        let one = with(1, activation, normalisation);
+        assert_eq!(one, with(2, activation, normalisation));
+        assert_eq!(one, with(5, activation, normalisation));
+    }
 }
 
 #[test]

@@ -63,10 +63,27 @@ impl<T: Real> Activation<T> {
         }
     }
 
+    /// Whether it has neither parameters nor statistics: each number of the output depends on one number of the input alone.
+    #[must_use]
+    pub fn is_elementwise(&self) -> bool {
+        matches!(self, Self::Linear | Self::Sigmoid | Self::Relu)
+    }
+
     /// Replaces `dL/df: [n, width]` by `dL/ds`, from the activations f and what the forward pass saved.
     pub fn backward(&mut self, activations: &[T], saved: &[T], gradient: &mut [T], width: usize) {
         match self {
-            Self::Linear => {}
+            Self::Linear | Self::Sigmoid | Self::Relu => {
+                self.backward_elementwise(activations, gradient, width);
+            }
+            Self::PRelu(prelu) => prelu.backward(saved, gradient),
+            Self::Dice(dice) => dice.backward(saved, gradient),
+        }
+    }
+
+    /// As [`Self::backward`] for an elementwise activation; any other is left to that.
+    pub fn backward_elementwise(&self, activations: &[T], gradient: &mut [T], width: usize) {
+        match self {
+            Self::Linear | Self::PRelu(_) | Self::Dice(_) => {}
             Self::Sigmoid => for_each_block(gradient, width, |first, gradient| {
                 for (g, &f) in gradient.iter_mut().zip(&activations[first * width..]) {
                     *g *= f * (T::one() - f);
@@ -77,8 +94,6 @@ impl<T: Real> Activation<T> {
                     *g = if f > T::zero() { *g } else { T::zero() };
                 }
             }),
-            Self::PRelu(prelu) => prelu.backward(saved, gradient),
-            Self::Dice(dice) => dice.backward(saved, gradient),
         }
     }
 

@@ -53,6 +53,20 @@ pub fn sum_over_blocks<T: Real>(
     total
 }
 
+/// The sum of vectors of one length, added one after another.
+pub fn sum_in_order<T: Real>(vectors: &[&[T]]) -> Vec<T> {
+    const LENGTH: usize = 4096;
+    let mut total = vec![T::zero(); vectors.first().map_or(0, |vector| vector.len())];
+    total.par_chunks_mut(LENGTH).enumerate().for_each(|(index, sums)| {
+        vectorised(|| {
+            for vector in vectors {
+                add(sums, &vector[index * LENGTH..]);
+            }
+        });
+    });
+    total
+}
+
 /// Sums of the columns of `values: [n, width]`.
 pub fn column_sums<T: Real>(values: &[T], width: usize) -> Vec<T> {
     sum_over_blocks(values.len() / width, width, |rows, sums| {
@@ -78,11 +92,11 @@ pub fn add_scaled<T: Real>(sums: &mut [T], factor: T, values: &[T]) {
     }
 }
 
-/// The inner product of two vectors of one length, in eight interleaved sums so that it becomes vector code.
+/// The inner product of two vectors of one length, in 16 interleaved sums so that it becomes vector code.
 #[inline(always)]
 pub fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let mut lanes = [T::zero(); 8];
-    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
+    let mut lanes = [T::zero(); 16];
+    let (a_chunks, b_chunks) = (a.chunks_exact(16), b.chunks_exact(16));
     let tail: T = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(&x, &y)| x * y).sum();
     for (x, y) in a_chunks.zip(b_chunks) {
         for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
@@ -97,11 +111,32 @@ pub fn resize<T: Real>(buffer: &mut Vec<T>, length: usize) {
     buffer.resize(length, T::zero());
 }
 
+/// How many rows ahead of its use a row of a table is asked for.
+pub const ROWS_AHEAD: usize = 8;
+
+/// Asks the processor to bring a slice into cache, and does not wait: rows of large tables are mostly found in main memory, and one
+/// that is asked for [`ROWS_AHEAD`] rows early is there when its turn comes. On processors without such an instruction (as far as Rust
+/// knows one) nothing.
+#[inline(always)]
+pub fn prefetch<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch of any address is harmless, and this one is of a slice.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// Runs `work` compiled for AVX2 where the processor has it: loops then handle eight f32 at once instead of four.
 ///
 /// The same numbers come out either way: Rust does not fuse a product and a sum unless told to.
 #[inline(always)]
-fn vectorised(work: impl FnOnce()) {
+pub fn vectorised(work: impl FnOnce()) {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx2")]

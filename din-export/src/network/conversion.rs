@@ -1,6 +1,7 @@
 //! Between a network that trains and the weights that are exported.
 
 use super::activation::Activation;
+use super::attention::Attention;
 use super::batch_norm::BatchNorm;
 use super::dice::Dice;
 use super::embedding::Embedding;
@@ -24,10 +25,9 @@ impl<T: Real> Network<T> {
         let pooling = self.pooling.iter().map(|pooling| match &pooling.weighting {
             Weighting::Sum => PoolingWeights::Sum,
             Weighting::Mean => PoolingWeights::Mean,
-            Weighting::Attention { unit, normalisation } => {
-                let layers = std::iter::once(&unit.first).chain(&unit.rest.layers);
-                let layers = layers.map(export_layer).collect();
-                PoolingWeights::Attention { layers, normalisation: *normalisation }
+            Weighting::Attention(attention) => {
+                let layers = attention.unit.layers.iter().map(export_layer).collect();
+                PoolingWeights::Attention { layers, normalisation: attention.normalisation }
             }
         });
         ModelWeights {
@@ -66,7 +66,7 @@ impl<T: Real> Network<T> {
                     }
                     let part = format!("the activation unit of `{}`", sequence.name);
                     let unit = ActivationUnit::from_layers(width, import_layers(&part, layers)?);
-                    Weighting::Attention { unit: Box::new(unit), normalisation: *normalisation }
+                    Weighting::Attention(Box::new(Attention { unit, normalisation: *normalisation }))
                 }
             };
             pooling.push(Pooling { width, weighting });

@@ -4,8 +4,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::blocks::{BLOCK_ROWS, add};
+use super::blocks::{BLOCK_ROWS, ROWS_AHEAD, prefetch, vectorised};
 use super::real::Real;
+use super::sparse_gradient::SparseGradient;
 
 /// `[rows, dim]`, row-major, and the gradient of the rows that the last batch touched.
 #[derive(Clone, Debug)]
@@ -16,62 +17,6 @@ pub struct Embedding<T> {
     pub values: Vec<T>,
     /// Of the last backward pass.
     pub gradient: SparseGradient<T>,
-}
-
-/// The gradient of the rows that a batch touched; every other row's is zero.
-///
-/// The map from row to slot is allocated once. Clearing it costs what was touched, not what the vocabulary holds.
-#[derive(Clone, Debug)]
-pub struct SparseGradient<T> {
-    dim: usize,
-    /// For each row of the table its slot, or `FREE`.
-    slots: Vec<u32>,
-    /// For each slot its row: in the order of first touch, each row once.
-    rows: Vec<u32>,
-    /// `[slots, dim]`.
-    values: Vec<T>,
-}
-
-const FREE: u32 = u32::MAX;
-
-impl<T: Real> SparseGradient<T> {
-    fn new(rows: usize, dim: usize) -> Self {
-        Self { dim, slots: vec![FREE; rows], rows: Vec::new(), values: Vec::new() }
-    }
-
-    /// Forgets all rows.
-    pub fn clear(&mut self) {
-        for &row in &self.rows {
-            self.slots[row as usize] = FREE;
-        }
-        self.rows.clear();
-        self.values.clear();
-    }
-
-    /// Adds to the gradient of a row, which counts as touched from now on.
-    pub fn add(&mut self, row: u32, gradient: &[T]) {
-        let slot = &mut self.slots[row as usize];
-        if *slot == FREE {
-            *slot = self.rows.len() as u32;
-            self.rows.push(row);
-            self.values.extend_from_slice(gradient);
-        } else {
-            let start = *slot as usize * self.dim;
-            add(&mut self.values[start..start + self.dim], gradient);
-        }
-    }
-
-    /// The touched rows, each once.
-    #[must_use]
-    pub fn rows(&self) -> &[u32] {
-        &self.rows
-    }
-
-    /// Their gradients, `[rows().len(), dim]`.
-    #[must_use]
-    pub fn values(&self) -> &[T] {
-        &self.values
-    }
 }
 
 impl<T: Real> Embedding<T> {
@@ -104,19 +49,28 @@ impl<T: Real> Embedding<T> {
     /// Copies row `rows[at[i]]` to `out[i * stride + column ..]` for each i.
     pub fn gather(&self, rows: &[u32], at: &[u32], out: &mut [T], stride: usize, column: usize) {
         out.par_chunks_mut(BLOCK_ROWS * stride).zip(at.par_chunks(BLOCK_ROWS)).for_each(|(block, at)| {
-            for (out, &at) in block.chunks_exact_mut(stride).zip(at) {
-                out[column..column + self.dim].copy_from_slice(self.row(rows[at as usize]));
-            }
+            vectorised(|| {
+                let mut ahead = at.iter().skip(ROWS_AHEAD);
+                for (out, &own) in block.chunks_exact_mut(stride).zip(at) {
+                    if let Some(&ahead) = ahead.next() {
+                        prefetch(self.row(rows[ahead as usize]));
+                    }
+                    copy_row(self.row(rows[own as usize]), &mut out[column..column + self.dim]);
+                }
+            });
         });
     }
+}
 
-    /// The transpose of [`Self::gather`]: adds `gradient[i * stride + column ..]` to the gradient of row `rows[at[i]]`.
-    ///
-    /// Serial, so that sums do not depend on the number of threads.
-    pub fn scatter(&mut self, rows: &[u32], at: &[u32], gradient: &[T], stride: usize, column: usize) {
-        for (gradient, &at) in gradient.chunks_exact(stride).zip(at) {
-            self.gradient.add(rows[at as usize], &gradient[column..column + self.dim]);
-        }
+/// Copies without a call, which for a short row takes longer than the copy.
+#[inline(always)]
+fn copy_row<T: Real>(from: &[T], to: &mut [T]) {
+    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<16>(), to.as_chunks_mut::<16>());
+    for (from, to) in from.iter().zip(to) {
+        *to = *from;
+    }
+    for (&from, to) in from_rest.iter().zip(to_rest) {
+        *to = from;
     }
 }
 
@@ -131,18 +85,6 @@ fn normal_pair(rng: &mut ChaCha8Rng) -> [f64; 2] {
 mod tests {
     use super::*;
     use rand::SeedableRng;
-
-    #[test]
-    fn a_gradient_holds_each_touched_row_once_and_forgets_all_of_them() {
-        let mut table = Embedding::<f64>::new(vec![0.0; 10], 2);
-        for _ in 0..2 {
-            table.gradient.clear();
-            // Entries 1, 0, 1 of the column [4, 2]: rows 2, 4, 2.
-            table.scatter(&[4, 2], &[1, 0, 1], &[9.0, 1.0, 2.0, 9.0, 3.0, 4.0, 9.0, 5.0, 6.0], 3, 1);
-            assert_eq!(table.gradient.rows(), [2, 4]);
-            assert_eq!(table.gradient.values(), [6.0, 8.0, 3.0, 4.0]);
-        }
-    }
 
     #[test]
     fn initial_rows_are_normal_and_the_unknown_row_is_zero() {

@@ -3,6 +3,7 @@
 use super::blocks::BLOCK_ROWS;
 use super::embedding::Embedding;
 use super::real::Real;
+use super::sparse_gradient::Source;
 use crate::data::dataset::FieldColumn;
 use crate::schema::{Field, FieldKind};
 use rayon::prelude::*;
@@ -44,16 +45,18 @@ pub fn gather<T: Real>(
     }
 }
 
-/// Adds the gradient of a field's inputs to its table's; numbers have none.
-pub fn scatter<T: Real>(
+/// What a field adds to its table's gradient, the transpose of [`gather`], with the table; numbers have none.
+pub fn source<'a, T: Real>(
     field: &Field,
-    values: &FieldColumn,
-    at: &[u32],
-    tables: &mut [Embedding<T>],
-    gradient: &[T],
+    values: &'a FieldColumn,
+    at: &'a [u32],
+    gradient: &'a [T],
     place: Place,
-) {
-    if let (FieldKind::Categorical { table }, FieldColumn::Rows(rows)) = (&field.kind, values) {
-        tables[*table].scatter(rows, at, gradient, place.stride, place.column);
+) -> Option<(usize, Source<'a, T>)> {
+    match (&field.kind, values) {
+        (FieldKind::Categorical { table }, FieldColumn::Rows(rows)) => {
+            Some((*table, Source { rows, at, gradient, stride: place.stride, column: place.column }))
+        }
+        _ => None,
     }
 }

@@ -1,12 +1,17 @@
 //! The head's input: where each field goes, and the buffers that carry it there and its gradient back.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::attention::{AttentionBuffers, Gather, Queries};
 use super::blocks::resize;
 use super::embedding::Embedding;
 use super::error::NetworkError;
-use super::fields::{Place, gather, scatter};
-use super::pooling::{Pooling, PoolingBuffers};
+use super::fields::{Place, gather, source};
+use super::pooling::Pooling;
 use super::real::Real;
-use super::segments::{Pairs, Segments};
+use super::segments::Segments;
 use crate::data::dataset::Samples;
 use crate::schema::{Field, FieldKind, Schema, SequenceSpec};
 
@@ -126,6 +131,33 @@ pub fn without_sequences(schema: &Schema) -> Schema {
     schema
 }
 
+/// What a batch's inputs are looked up by.
+#[derive(Clone, Copy)]
+pub struct Lookup<'a, T> {
+    /// Where they go.
+    pub layout: &'a Layout,
+    /// What the columns mean.
+    pub schema: &'a Schema,
+    /// Of the schema.
+    pub tables: &'a [Embedding<T>],
+    /// Whose.
+    pub batch: Batch<'a>,
+}
+
+impl<T: Real> Lookup<'_, T> {
+    /// Writes the keys of some entries of a sequence's pool, `[n, D]`.
+    fn keys(self, sequence: usize, at: &[u32], keys: &mut [T]) {
+        let Self { layout, schema, tables, batch } = self;
+        let fields = &schema.sequences[sequence].fields;
+        let columns = &batch.samples.histories[sequence].pool;
+        let stride = layout.sequences[sequence].width;
+        let places = places(schema, fields.iter().map(|behaviour| &behaviour.field), stride, 0);
+        for ((behaviour, column), place) in fields.iter().zip(columns).zip(places) {
+            gather(&behaviour.field, column, at, tables, keys, place);
+        }
+    }
+}
+
 /// Reused between steps.
 #[derive(Clone, Debug, Default)]
 pub struct InputBuffers<T> {
@@ -139,8 +171,7 @@ pub struct InputBuffers<T> {
 #[derive(Clone, Debug, Default)]
 struct SequenceBuffers<T> {
     segments: Segments,
-    /// `[P, stride]`.
-    keys: Vec<T>,
+    /// `[P, D]`; the keys themselves are looked up, and kept, where they are wanted.
     keys_gradient: Vec<T>,
     /// The candidate's part of `[q, k]`: `[B, D]`, zero where unpaired.
     query: Vec<T>,
@@ -148,7 +179,7 @@ struct SequenceBuffers<T> {
     /// `[B, D]`.
     pooled: Vec<T>,
     pooled_gradient: Vec<T>,
-    pooling: PoolingBuffers<T>,
+    attention: AttentionBuffers<T>,
 }
 
 impl<T: Real> InputBuffers<T> {
@@ -158,15 +189,9 @@ impl<T: Real> InputBuffers<T> {
         &self.head
     }
 
-    /// Looks up every field of a batch, keys and queries included.
-    pub fn gather(
-        &mut self,
-        layout: &Layout,
-        schema: &Schema,
-        tables: &[Embedding<T>],
-        pooling: &[Pooling<T>],
-        batch: Batch<'_>,
-    ) {
+    /// Looks up every field of a batch; keys are left to [`Self::pool`].
+    pub fn gather(&mut self, lookup: Lookup<'_, T>) {
+        let Lookup { layout, schema, tables, batch } = lookup;
         let samples = batch.samples;
         let n = batch.indices.len();
         resize(&mut self.head, n * layout.width);
@@ -182,39 +207,29 @@ impl<T: Real> InputBuffers<T> {
         }
         self.sequences.resize_with(schema.sequences.len(), SequenceBuffers::default);
         for (index, own) in self.sequences.iter_mut().enumerate() {
-            let (spec, sequence) = (&schema.sequences[index], &layout.sequences[index]);
+            let (spec, width) = (&schema.sequences[index], layout.sequences[index].width);
             let histories = &samples.histories[index];
             own.segments.fill(batch.indices.iter().map(|&sample| histories.spans[sample as usize]));
-            let stride = pooling[index].key_stride();
-            resize(&mut own.keys, own.segments.rows() * stride);
-            let fields = spec.fields.iter().map(|behaviour| &behaviour.field);
-            let places = places(schema, fields.clone(), stride, 0);
-            for ((field, column), place) in fields.zip(&histories.pool).zip(places) {
-                gather(field, column, own.segments.entries(), tables, &mut own.keys, place);
-            }
-            resize(&mut own.pooled, n * sequence.width);
-            resize(&mut own.query, n * sequence.width);
-            for (pair, place) in paired_places(schema, spec, sequence.width) {
-                gather(
-                    &schema.candidate[pair],
-                    &samples.candidate[pair],
-                    batch.indices,
-                    tables,
-                    &mut own.query,
-                    place,
-                );
+            resize(&mut own.pooled, n * width);
+            resize(&mut own.query, n * width);
+            for (pair, place) in paired_places(schema, spec, width) {
+                let (field, column) = (&schema.candidate[pair], &samples.candidate[pair]);
+                gather(field, column, batch.indices, tables, &mut own.query, place);
             }
         }
     }
 
-    /// Lets `pool` compute a sequence's interest vectors from its keys, queries and segments.
+    /// Lets `pool` compute a sequence's interest vectors from its queries, and from its keys, which it looks up when it wants them.
     pub fn pool(
         &mut self,
         sequence: usize,
-        pool: impl FnOnce(&mut [T], &[T], &Segments, &mut [T], &mut PoolingBuffers<T>),
+        lookup: Lookup<'_, T>,
+        pool: impl FnOnce(Queries<'_, T>, &Gather<'_, T>, &mut [T], &mut AttentionBuffers<T>),
     ) {
-        let own = &mut self.sequences[sequence];
-        pool(&mut own.keys, &own.query, &own.segments, &mut own.pooled, &mut own.pooling);
+        let SequenceBuffers { segments, query, pooled, attention, .. } = &mut self.sequences[sequence];
+        let gather =
+            |rows: Range<usize>, keys: &mut [T]| lookup.keys(sequence, &segments.entries()[rows], keys);
+        pool(Queries { values: query, segments }, &gather, pooled, attention);
     }
 
     /// Copies the interest vectors, and their products with the candidate, into the head's input.
@@ -267,26 +282,21 @@ impl<T: Real> InputBuffers<T> {
     /// From the gradient of a sequence's interest vectors to those of its keys and queries, and of its pooling.
     pub fn pool_backward(&mut self, sequence: usize, pooling: &mut Pooling<T>) {
         let own = &mut self.sequences[sequence];
-        resize(&mut own.keys_gradient, own.keys.len());
+        let segments = &own.segments;
+        resize(&mut own.keys_gradient, segments.rows() * pooling.width);
         pooling.backward(
-            Pairs { keys: &own.keys, query: &own.query, segments: &own.segments },
+            Queries { values: &own.query, segments },
             &own.pooled_gradient,
             &mut own.keys_gradient,
             &mut own.query_gradient,
-            &mut own.pooling,
+            &mut own.attention,
         );
     }
 
-    /// The transpose of [`Self::gather`]: adds every field's gradient to its table's.
-    pub fn scatter(
-        &self,
-        layout: &Layout,
-        schema: &Schema,
-        tables: &mut [Embedding<T>],
-        pooling: &[Pooling<T>],
-        batch: Batch<'_>,
-    ) {
+    /// The transpose of [`Self::gather`] and of the looking up of keys: sets every table's gradient.
+    pub fn scatter(&self, layout: &Layout, schema: &Schema, tables: &mut [Embedding<T>], batch: Batch<'_>) {
         let samples = batch.samples;
+        let mut found = Vec::new();
         for (fields, columns, first) in [
             (&schema.profile, &samples.profile, layout.profile),
             (&schema.context, &samples.context, layout.context),
@@ -294,21 +304,26 @@ impl<T: Real> InputBuffers<T> {
         ] {
             let places = places(schema, fields, layout.width, first);
             for ((field, column), place) in fields.iter().zip(columns).zip(places) {
-                scatter(field, column, batch.indices, tables, &self.head_gradient, place);
+                found.extend(source(field, column, batch.indices, &self.head_gradient, place));
             }
         }
         for (index, own) in self.sequences.iter().enumerate() {
             let spec = &schema.sequences[index];
             let fields = spec.fields.iter().map(|behaviour| &behaviour.field);
-            let places = places(schema, fields.clone(), pooling[index].key_stride(), 0);
+            let places = places(schema, fields.clone(), layout.sequences[index].width, 0);
             for ((field, column), place) in fields.zip(&samples.histories[index].pool).zip(places) {
-                scatter(field, column, own.segments.entries(), tables, &own.keys_gradient, place);
+                found.extend(source(field, column, own.segments.entries(), &own.keys_gradient, place));
             }
             for (pair, place) in paired_places(schema, spec, layout.sequences[index].width) {
                 let (field, column) = (&schema.candidate[pair], &samples.candidate[pair]);
-                scatter(field, column, batch.indices, tables, &own.query_gradient, place);
+                found.extend(source(field, column, batch.indices, &own.query_gradient, place));
             }
         }
+        let mut sources = vec![Vec::new(); tables.len()];
+        for (table, source) in found {
+            sources[table].push(source);
+        }
+        tables.par_iter_mut().zip(&sources).for_each(|(table, sources)| table.gradient.set(sources));
     }
 }
 

@@ -79,6 +79,12 @@ impl<T: Real> Layer<T> {
         Self { linear: Linear::glorot(inputs, 1, rng), batch_norm: None, activation: Activation::Linear }
     }
 
+    /// Whether what follows the affine part is elementwise.
+    #[must_use]
+    pub fn is_elementwise(&self) -> bool {
+        self.batch_norm.is_none() && self.activation.is_elementwise()
+    }
+
     /// What follows the affine part, in training: from `buffers.values` in place.
     pub fn activate_train(&mut self, buffers: &mut LayerBuffers<T>, moving_average: f64) {
         let width = self.linear.outputs;
@@ -177,7 +183,7 @@ impl<T: Real> Mlp<T> {
             }
             layer.backward_activation(own);
             match before.last_mut() {
-                None => layer.linear.backward(input, &own.gradient, Some(&mut *input_gradient)),
+                None => layer.linear.backward(input, &own.gradient, input_gradient),
                 Some(below) => {
                     resize(&mut below.gradient, below.values.len());
                     let (output, gradient) = if below.mask.is_empty() {
@@ -185,7 +191,7 @@ impl<T: Real> Mlp<T> {
                     } else {
                         (&below.dropped, &mut below.gradient)
                     };
-                    layer.linear.backward(output, &own.gradient, Some(gradient));
+                    layer.linear.backward(output, &own.gradient, gradient);
                 }
             }
         }

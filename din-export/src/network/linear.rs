@@ -3,9 +3,9 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::blocks::{column_sums, for_each_block};
+use super::blocks::column_sums;
 use super::parameter::Parameter;
-use super::product::{Matrix, Output, multiply};
+use super::product::{Matrix, Panels, Right, Start, multiply_in_parallel};
 use super::real::Real;
 
 /// `y = weight x + bias`.
@@ -38,30 +38,29 @@ impl<T: Real> Linear<T> {
 
     /// `x: [n, I]` to `y: [n, O]`.
     pub fn forward(&self, x: &[T], y: &mut [T]) {
-        let bias = &self.bias.values;
-        for_each_block(y, self.outputs, |_, block| {
-            for row in block.chunks_exact_mut(bias.len()) {
-                row.copy_from_slice(bias);
-            }
-        });
         let n = y.len() / self.outputs;
-        let weight = Matrix::new(&self.weight.values, self.outputs, self.inputs);
         // [n, I] x [I, O] -> [n, O]
-        multiply(y, Matrix::new(x, n, self.inputs), weight.transposed(), Output::Add);
+        let weight = Panels::of(self.weight_matrix().transposed());
+        multiply_in_parallel(y, Matrix::new(x, n, self.inputs), &weight, Start::Row(&self.bias.values));
     }
 
-    /// From `x` and `dL/dy: [n, O]` to the gradients of the parameters and, where wanted, `dL/dx: [n, I]`.
-    pub fn backward(&mut self, x: &[T], y_gradient: &[T], x_gradient: Option<&mut [T]>) {
+    /// From `x` and `dL/dy: [n, O]` to the gradients of the parameters and of x, `[n, I]`.
+    pub fn backward(&mut self, x: &[T], y_gradient: &[T], x_gradient: &mut [T]) {
         let n = y_gradient.len() / self.outputs;
+        let mut scratch = Panels::default();
+        let x = Right::of(Matrix::new(x, n, self.inputs), &mut scratch);
+        let weight = Panels::of(self.weight_matrix());
+        self.bias.gradient = column_sums(y_gradient, self.outputs);
         let y_gradient = Matrix::new(y_gradient, n, self.outputs);
         // [O, n] x [n, I] -> [O, I]
-        let x = Matrix::new(x, n, self.inputs);
-        multiply(&mut self.weight.gradient, y_gradient.transposed(), x, Output::Overwrite);
-        if let Some(x_gradient) = x_gradient {
-            let weight = Matrix::new(&self.weight.values, self.outputs, self.inputs);
-            // [n, O] x [O, I] -> [n, I]
-            multiply(x_gradient, y_gradient, weight, Output::Overwrite);
-        }
-        self.bias.gradient = column_sums(y_gradient.values(), self.outputs);
+        multiply_in_parallel(&mut self.weight.gradient, y_gradient.transposed(), x, Start::Zero);
+        // [n, O] x [O, I] -> [n, I]
+        multiply_in_parallel(x_gradient, y_gradient, &weight, Start::Zero);
+    }
+
+    /// `[O, I]`.
+    #[must_use]
+    pub fn weight_matrix(&self) -> Matrix<'_, T> {
+        Matrix::new(&self.weight.values, self.outputs, self.inputs)
     }
 }

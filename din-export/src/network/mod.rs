@@ -5,11 +5,12 @@
 //! | file | what |
 //! |---|---|
 //! | [`error`] | why a model of some shape cannot be |
-//! | [`real`], [`blocks`], [`product`] | the number types, loops over rows, the matrix product |
+//! | [`real`], [`blocks`], [`product`], [`scratch`] | the number types, loops over rows, the matrix product, memory of tasks |
 //! | [`parameter`], [`statistics`], [`segments`] | dense parameters, batch statistics, ragged histories |
 //! | [`linear`], [`prelu`], [`dice`], [`batch_norm`], [`activation`], [`layer`] | dense layers |
-//! | [`embedding`], [`fields`] | tables with sparse gradients, fields as columns |
-//! | [`mod@unit`], [`pooling`] | the activation unit, attention / sum / mean pooling |
+//! | [`sparse_gradient`], [`embedding`], [`fields`] | gradients of touched rows, tables, fields as columns |
+//! | [`own_matrix`], [`mod@unit`] | the unit's first layer, the activation unit |
+//! | [`attention`], [`pooling`] | attention pooling; attention, sum or mean |
 //! | [`inputs`], [`loss`], [`model`], [`conversion`] | the head's input, the loss, the whole, to and from trained weights |
 //!
 //! Two conventions hold everywhere. Histories are ragged: the behaviours of a batch lie end to end, `[P, D]`, with no
@@ -17,6 +18,7 @@
 //! what its backward pass needs; buffers belong to the caller and are reused from step to step.
 
 pub mod activation;
+pub mod attention;
 pub mod batch_norm;
 pub mod blocks;
 pub mod conversion;
@@ -29,12 +31,15 @@ pub mod layer;
 pub mod linear;
 pub mod loss;
 pub mod model;
+pub mod own_matrix;
 pub mod parameter;
 pub mod pooling;
 pub mod prelu;
 pub mod product;
 pub mod real;
+pub mod scratch;
 pub mod segments;
+pub mod sparse_gradient;
 pub mod statistics;
 pub mod unit;
 

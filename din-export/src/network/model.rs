@@ -3,14 +3,16 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use super::attention::Attention;
 use super::embedding::Embedding;
 use super::error::NetworkError;
-use super::inputs::{Batch, InputBuffers, Layout};
+use super::inputs::{Batch, InputBuffers, Layout, Lookup};
 use super::layer::{Dropout, Layer, Mlp, MlpBuffers};
 use super::loss::{binary_cross_entropy, binary_cross_entropy_gradient};
 use super::parameter::Parameter;
 use super::pooling::{Pooling, Weighting};
 use super::real::Real;
+use super::sparse_gradient::Source;
 use super::unit::ActivationUnit;
 use crate::config::model::{ModelConfig, PoolingKind};
 use crate::data::dataset::FieldColumn;
@@ -136,10 +138,10 @@ impl<T: Real> Network<T> {
     /// Every dense parameter, in a fixed order.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter<T>> {
         let units = self.pooling.iter_mut().filter_map(|pooling| match &mut pooling.weighting {
-            Weighting::Attention { unit, .. } => Some(unit),
+            Weighting::Attention(attention) => Some(&mut attention.unit),
             Weighting::Sum | Weighting::Mean => None,
         });
-        units.flat_map(|unit| unit.parameters_mut()).chain(self.head.parameters_mut())
+        units.flat_map(ActivationUnit::parameters_mut).chain(self.head.parameters_mut())
     }
 
     /// The mean binary cross-entropy of a batch, with batch statistics, which are folded into the moving ones.
@@ -150,10 +152,11 @@ impl<T: Real> Network<T> {
         workspace: &mut Workspace<T>,
     ) -> f64 {
         let Workspace { inputs, head, .. } = workspace;
-        inputs.gather(&self.layout, &self.schema, &self.tables, &self.pooling, batch);
+        let lookup = Lookup { layout: &self.layout, schema: &self.schema, tables: &self.tables, batch };
+        inputs.gather(lookup);
         for (sequence, pooling) in self.pooling.iter_mut().enumerate() {
-            inputs.pool(sequence, |keys, query, segments, pooled, buffers| {
-                pooling.forward_train(keys, query, segments, mode.moving_average, pooled, buffers);
+            inputs.pool(sequence, lookup, |queries, gather, pooled, buffers| {
+                pooling.forward_train(queries, gather, mode.moving_average, pooled, buffers);
             });
         }
         inputs.write_pooled(&self.layout);
@@ -166,10 +169,11 @@ impl<T: Real> Network<T> {
     /// The logits of a batch: each depends on its own sample alone, since moving statistics stand in for the batch's.
     pub fn forward_eval<'w>(&self, batch: Batch<'_>, workspace: &'w mut Workspace<T>) -> &'w [T] {
         let Workspace { inputs, head, .. } = workspace;
-        inputs.gather(&self.layout, &self.schema, &self.tables, &self.pooling, batch);
+        let lookup = Lookup { layout: &self.layout, schema: &self.schema, tables: &self.tables, batch };
+        inputs.gather(lookup);
         for (sequence, pooling) in self.pooling.iter().enumerate() {
-            inputs.pool(sequence, |keys, query, segments, pooled, buffers| {
-                pooling.forward_eval(keys, query, segments, pooled, buffers);
+            inputs.pool(sequence, lookup, |queries, gather, pooled, buffers| {
+                pooling.forward_eval(queries, gather, pooled, buffers);
             });
         }
         inputs.write_pooled(&self.layout);
@@ -181,24 +185,21 @@ impl<T: Real> Network<T> {
     /// The gradients of the last [`Self::forward_train`]'s loss with respect to every parameter, dense and sparse; `batch` and
     /// `workspace` are those of that call. The gradients of the step before are forgotten.
     pub fn backward(&mut self, batch: Batch<'_>, workspace: &mut Workspace<T>) {
-        for table in &mut self.tables {
-            table.gradient.clear();
-        }
         let Workspace { inputs, head, logits } = workspace;
         let Some(last) = head.layers.last_mut() else { return };
         binary_cross_entropy_gradient(logits, &batch.samples.labels, batch.indices, &mut last.gradient);
-        if let Some(bias) = &mut self.item_bias {
-            bias.values.gradient.clear();
-            if let FieldColumn::Rows(rows) = &batch.samples.candidate[bias.field] {
-                bias.values.scatter(rows, batch.indices, &last.gradient, 1, 0);
-            }
+        if let Some(bias) = &mut self.item_bias
+            && let FieldColumn::Rows(rows) = &batch.samples.candidate[bias.field]
+        {
+            let gradient = &last.gradient;
+            bias.values.gradient.set(&[Source { rows, at: batch.indices, gradient, stride: 1, column: 0 }]);
         }
         inputs.backward_head(|input, gradient| self.head.backward(input, gradient, head));
         inputs.read_pooled_gradient(&self.layout);
         for (sequence, pooling) in self.pooling.iter_mut().enumerate() {
             inputs.pool_backward(sequence, pooling);
         }
-        inputs.scatter(&self.layout, &self.schema, &mut self.tables, &self.pooling, batch);
+        inputs.scatter(&self.layout, &self.schema, &mut self.tables, batch);
     }
 
     fn write_logits(&self, batch: Batch<'_>, workspace: &mut Workspace<T>) {
@@ -248,10 +249,10 @@ fn check_widths(config: &ModelConfig) -> Result<(), NetworkError> {
 
 fn new_pooling<T: Real>(width: usize, config: &ModelConfig, rng: &mut ChaCha8Rng) -> Pooling<T> {
     let weighting = match config.pooling {
-        PoolingKind::Attention => Weighting::Attention {
-            unit: Box::new(ActivationUnit::new(width, &config.unit, rng)),
+        PoolingKind::Attention => Weighting::Attention(Box::new(Attention {
+            unit: ActivationUnit::new(width, &config.unit, rng),
             normalisation: config.unit.normalisation,
-        },
+        })),
         PoolingKind::Mean => Weighting::Mean,
         PoolingKind::Sum | PoolingKind::None => Weighting::Sum,
     };

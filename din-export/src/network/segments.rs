@@ -1,5 +1,7 @@
 //! Ragged histories of a mini-batch, laid end to end.
 
+use std::ops::Range;
+
 /// Which rows of a flattened matrix belong to which sample: no padding, so there is nothing to mask anywhere.
 #[derive(Clone, Debug, Default)]
 pub struct Segments {
@@ -51,33 +53,53 @@ impl Segments {
 
     /// The rows of a sample.
     #[must_use]
-    pub fn range(&self, sample: usize) -> std::ops::Range<usize> {
+    pub fn range(&self, sample: usize) -> Range<usize> {
         self.offsets[sample]..self.offsets[sample + 1]
     }
 
-    /// `values: [P, width]`, cut into one slice for each sample.
-    pub fn split_mut<'a, T>(&self, values: &'a mut [T], width: usize) -> Vec<&'a mut [T]> {
-        let mut rest = values;
-        let lengths = self.offsets.windows(2).map(|pair| pair[1] - pair[0]);
-        lengths
-            .map(|length| {
-                let (own, after) = std::mem::take(&mut rest).split_at_mut(length * width);
-                rest = after;
-                own
-            })
-            .collect()
+    /// The rows of some samples.
+    #[must_use]
+    pub fn rows_of(&self, samples: Range<usize>) -> Range<usize> {
+        self.offsets[samples.start]..self.offsets[samples.end]
     }
-}
 
-/// The behaviours of a batch beside the candidates they are held against.
-#[derive(Clone, Copy, Debug)]
-pub struct Pairs<'a, T> {
-    /// `[P, D]`, or `[K, Q[segment] * K]: [P, 2 D]` where an activation unit reads them.
-    pub keys: &'a [T],
-    /// `[B, D]`.
-    pub query: &'a [T],
-    /// Which keys belong to which query.
-    pub segments: &'a Segments,
+    /// Samples that one task handles: at least 8, more if there would be more than 64 tasks. The batch's size alone decides, so
+    /// that sums over samples are added in the same order on any number of threads.
+    #[must_use]
+    pub fn samples_per_block(&self) -> usize {
+        self.count().div_ceil(64).max(8)
+    }
+
+    /// The samples of each task.
+    pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (count, block) = (self.count(), self.samples_per_block());
+        (0..count).step_by(block).map(move |start| start..(start + block).min(count))
+    }
+
+    /// Samples of a task that are worked on together, so that what one pass leaves is in cache for the next: as many as have 64
+    /// rows, if no single one has more.
+    pub fn groups(&self, samples: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        const ROWS: usize = 64;
+        let mut start = samples.start;
+        std::iter::from_fn(move || {
+            let group = (start < samples.end).then(|| {
+                let enough = |&end: &usize| self.rows_of(start..end).len() >= ROWS;
+                start..(start + 1..samples.end).find(enough).unwrap_or(samples.end)
+            })?;
+            start = group.end;
+            Some(group)
+        })
+    }
+
+    /// `values: [P, width]`, cut into one slice for each task.
+    pub fn split_rows_mut<'a, T>(
+        &self,
+        mut values: &'a mut [T],
+        width: usize,
+    ) -> impl Iterator<Item = &'a mut [T]> {
+        let lengths = self.blocks().map(move |samples| self.rows_of(samples).len() * width);
+        lengths.map(move |length| values.split_off_mut(..length).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +114,19 @@ mod tests {
         assert_eq!(segments.samples(), [0, 0, 2]);
         assert_eq!(segments.range(1), 2..2);
         let mut values = [1, 2, 3, 4, 5, 6];
-        assert_eq!(segments.split_mut(&mut values, 2), [&[1, 2, 3, 4][..], &[], &[5, 6]]);
+        assert!(segments.split_rows_mut(&mut values, 2).eq([&[1, 2, 3, 4, 5, 6]]));
+    }
+
+    #[test]
+    fn blocks_and_groups_hold_every_sample_once() {
+        let mut segments = Segments::default();
+        segments.fill((0..70).map(|sample| (0, sample % 9 * 10)));
+        let blocks: Vec<Range<usize>> = segments.blocks().collect();
+        assert_eq!((blocks.len(), &blocks[..2], &blocks[8]), (9, &[0..8, 8..16][..], &(64..70)));
+        let groups: Vec<Range<usize>> = blocks.into_iter().flat_map(|block| segments.groups(block)).collect();
+        assert_eq!(groups.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..70).collect::<Vec<_>>());
+        assert_eq!(&groups[..3], [0..5, 5..7, 7..8], "100, 110 and 70 rows");
+        segments.fill((0..10_000).map(|_| (0, 0)));
+        assert_eq!(segments.blocks().count(), 64);
     }
 }

@@ -1,8 +1,11 @@
 //! From gradients to steps: dense for layers, touched rows only for embeddings.
 
+use rayon::prelude::*;
+
 use super::regularization::RowDecay;
 use crate::config::training::{OptimizerConfig, OptimizerKind};
 use crate::network::Network;
+use crate::network::blocks::{ROWS_AHEAD, prefetch, vectorised};
 use crate::network::embedding::Embedding;
 use crate::network::parameter::Parameter;
 
@@ -104,9 +107,15 @@ impl Optimizer {
             return 1.0;
         }
         let squares = |values: &[f32]| values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        let rows = |table: &Embedding<f32>| -> f64 {
+            // Collected first, since the order of a parallel sum is not fixed.
+            let shards: Vec<f64> =
+                table.gradient.shards().par_iter().map(|shard| squares(shard.values())).collect();
+            shards.iter().sum()
+        };
         let mut total: f64 = network.parameters_mut().map(|parameter| squares(&parameter.gradient)).sum();
-        total += network.tables().iter().map(|table| squares(table.gradient.values())).sum::<f64>();
-        total += network.item_bias_mut().map_or(0.0, |bias| squares(bias.values.gradient.values()));
+        total += network.tables().iter().map(rows).sum::<f64>();
+        total += network.item_bias_mut().map_or(0.0, |bias| rows(&bias.values));
         let norm = total.sqrt();
         if norm > limit { limit / norm } else { 1.0 }
     }
@@ -168,26 +177,45 @@ impl Rule {
 
     /// Shrinks each touched row to `kept(row)` of itself and steps it. The step does not read the row, so this is the decay
     /// of the row's value from before the step.
+    ///
+    /// Shards of the table are stepped in parallel.
     fn apply_to_rows(
         self,
         table: &mut Embedding<f32>,
         scale: f32,
         moments: &mut Moments,
-        kept: impl Fn(u32) -> f32,
+        kept: impl Fn(u32) -> f32 + Sync,
     ) {
-        let dim = table.dim;
-        let gradients = table.gradient.values().chunks_exact(dim);
-        for (&row, gradient) in table.gradient.rows().iter().zip(gradients) {
-            let span = row as usize * dim..(row as usize + 1) * dim;
-            let values = &mut table.values[span.clone()];
-            let kept = kept(row);
-            if kept != 1.0 {
-                values.iter_mut().for_each(|value| *value *= kept);
-            }
-            let (first, second) = (&mut moments.first, &mut moments.second);
-            let first = first.get_mut(span.clone()).unwrap_or_default();
-            let second = second.get_mut(span).unwrap_or_default();
-            self.apply(values, gradient, scale, first, second);
-        }
+        let Embedding { dim, values, gradient } = table;
+        let (dim, shard_rows) = (*dim, gradient.shard_rows());
+        let mut parts = [values, &mut moments.first, &mut moments.second]
+            .map(|numbers| numbers.chunks_mut(shard_rows * dim));
+        let shards: Vec<_> = gradient
+            .shards()
+            .iter()
+            .map(|shard| (shard, parts.each_mut().map(|part| part.next().unwrap_or_default())))
+            .collect();
+        shards.into_par_iter().enumerate().for_each(|(index, (shard, [values, first, second]))| {
+            vectorised(|| {
+                let span_of = |row: u32| row as usize * dim..(row as usize + 1) * dim;
+                let mut ahead = shard.rows(dim).skip(ROWS_AHEAD);
+                for (row, gradient) in shard.rows(dim) {
+                    if let Some((row, _)) = ahead.next() {
+                        for part in [&*values, &*first, &*second] {
+                            prefetch(part.get(span_of(row)).unwrap_or_default());
+                        }
+                    }
+                    let span = span_of(row);
+                    let values = &mut values[span.clone()];
+                    let kept = kept((index * shard_rows) as u32 + row);
+                    if kept != 1.0 {
+                        values.iter_mut().for_each(|value| *value *= kept);
+                    }
+                    let first = first.get_mut(span.clone()).unwrap_or_default();
+                    let second = second.get_mut(span).unwrap_or_default();
+                    self.apply(values, gradient, scale, first, second);
+                }
+            });
+        });
     }
 }

@@ -12,17 +12,13 @@
 
 use din_core::{Behaviours, IntegerKernel, IntegerRanker, Kernel, Model, Ranker, User, Value};
 use din_export::blob::{self, AlignedBytes, Embedding, ExportOptions, NumericPath};
-use rustix::time::{ClockId, clock_gettime};
+use din_tests::peer::{TIMED, path, resident, serve, weights};
 use safetensors::SafeTensors;
 use serde_json::{Value as Json, json};
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, Write, stdin, stdout};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// Requests that the timed loop cycles through.
-const TIMED: usize = 8;
+use std::path::Path;
+use std::time::Instant;
 
 struct Request {
     profile: [Value; 1],
@@ -78,23 +74,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let kernel = std::env::args().nth(2);
     let options = ExportOptions { path, embedding: embedding.into(), ..ExportOptions::default() };
-    let mut loaded = None;
-    for line in stdin().lock().lines() {
-        let message: Json = serde_json::from_str(&line?)?;
-        let answer = match (message["op"].as_str(), &mut loaded) {
-            (Some("quit"), _) => return Ok(()),
-            (Some("load"), slot) => load(&message, &options, kernel.as_deref()).map(|(new, answer)| {
-                *slot = Some(new);
-                answer
-            }),
-            (Some("run"), Some(loaded)) => run(&message, loaded),
-            _ => Err("expected load, run (after load) or quit".into()),
-        };
-        let answer = answer.unwrap_or_else(|error| json!({ "error": error.to_string() }));
-        writeln!(stdout(), "{answer}")?;
-        stdout().flush()?;
-    }
-    Ok(())
+    let load = |message: &_| load(message, &options, kernel.as_deref());
+    serve(load, |loaded, index| loaded.call(index).map(|()| 0.0))
 }
 
 fn load(
@@ -104,12 +85,11 @@ fn load(
 ) -> Result<(Loaded, Json), Box<dyn Error>> {
     let wanted = |name: &str| kernel.is_none_or(|kernel| kernel == name);
     let unknown = || format!("this processor has no kernel `{}`", kernel.unwrap_or_default());
-    let path = |key: &str| message[key].as_str().map(PathBuf::from).ok_or_else(|| format!("no `{key}`"));
-    let requests = requests(&path("requests")?)?;
+    let requests = requests(&path(message, "requests")?)?;
     let base = resident("VmRSS");
     let longest = requests.iter().map(|request| request.history.len() / 2).max().unwrap_or(1);
     let blob = {
-        let weights = weights(&path("art")?, &path("cache")?, longest)?;
+        let weights = weights(&path(message, "art")?, &path(message, "cache")?, longest)?;
         AlignedBytes::from(&blob::write(&weights, options)?[..])
     };
     let start = Instant::now();
@@ -143,81 +123,6 @@ fn load(
         "info": { "kernel": kernel, "blob": model.bytes().len() },
     });
     Ok((loaded, answer))
-}
-
-fn run(message: &Json, loaded: &mut Loaded) -> Result<Json, Box<dyn Error>> {
-    let shortest = Duration::from_secs_f64(message["min_time"].as_f64().unwrap_or(0.5));
-    let fewest = message["min_iters"].as_u64().unwrap_or(3);
-    let most = message["max_iters"].as_u64().unwrap_or(5000);
-    loaded.call(0)?;
-    let (mut wall, mut cpu) = (Vec::new(), Vec::new());
-    let start = Instant::now();
-    while (wall.len() as u64) < most && ((wall.len() as u64) < fewest || start.elapsed() < shortest) {
-        let (before, cpu_before) = (Instant::now(), cpu_time());
-        loaded.call(wall.len() % TIMED)?;
-        cpu.push((cpu_time() - cpu_before).as_nanos() as u64);
-        wall.push(before.elapsed().as_nanos() as u64);
-    }
-    Ok(json!({ "wall_ns": wall, "cpu_ns": cpu, "rss_kb": resident("VmRSS"), "maxrss_kb": resident("VmHWM") }))
-}
-
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// Kilobytes, by a line of /proc/self/status; 0 where there is none.
-fn resident(line: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let found = status.lines().find(|found| found.starts_with(line));
-    found.and_then(|found| found.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
-}
-
-/// The model, through the importer: a description like a user's, for the sizes of `config.json`.
-fn weights(
-    art: &Path,
-    cache: &Path,
-    capacity: usize,
-) -> Result<din_export::weights::ModelWeights, Box<dyn Error>> {
-    let config: Json = serde_json::from_slice(&fs::read(art.join("config.json"))?)?;
-    let layers = |key: &str| config[key].as_array().map_or(0, Vec::len);
-    let mut text =
-        format!("name = \"peer\"\nweights = {:?}\n", fs::canonicalize(art.join("weights.safetensors"))?);
-    for (table, tensor) in [("user", "user_emb"), ("item", "item_emb"), ("category", "cat_emb")] {
-        text += &format!("[tables.{table}]\ntensor = \"{tensor}.weight\"\nfirst_id = 0\nfirst_row = 0\n");
-    }
-    text += "[[profile]]\nname = \"user\"\ntable = \"user\"\n";
-    text += "[[candidate]]\nname = \"item\"\ntable = \"item\"\n[[candidate]]\nname = \"category\"\ntable = \"category\"\n";
-    text += &format!(
-        "[[sequence]]\nname = \"history\"\npooling = \"attention\"\ncapacity = {capacity}\nfields = ["
-    );
-    for field in ["item", "category"] {
-        text += &format!("{{ name = \"{field}\", table = \"{field}\", pair = \"{field}\" }}, ");
-    }
-    text += "]\n";
-    for index in 0..=layers("att") {
-        text +=
-            &format!("[[sequence.layer]]\nweight = \"att.{index}.weight\"\nbias = \"att.{index}.bias\"\n");
-        if index < layers("att") {
-            text += "activation = \"sigmoid\"\n";
-        }
-    }
-    for index in 0..=layers("fc") {
-        text += &format!("[[head.layer]]\nweight = \"fc.{index}.weight\"\nbias = \"fc.{index}.bias\"\n");
-        if index < layers("fc") {
-            let dice = ["alpha", "mean", "var"].map(|part| format!("dice.{index}.{part}"));
-            text += &format!(
-                "[head.layer.activation.dice]\nalpha = {:?}\nmean = {:?}\nvariance = {:?}\nepsilon = {}\n",
-                dice[0], dice[1], dice[2], config["dice_eps"]
-            );
-        }
-    }
-    fs::create_dir_all(cache)?;
-    let description = cache.join(format!("din-import-{}.toml", std::process::id()));
-    fs::write(&description, text)?;
-    let weights = din_export::import::load(&description);
-    fs::remove_file(&description)?;
-    Ok(weights?)
 }
 
 fn requests(file: &Path) -> Result<Vec<Request>, Box<dyn Error>> {

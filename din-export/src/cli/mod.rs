@@ -7,6 +7,7 @@ mod import;
 mod inspect;
 mod progress;
 mod rank;
+mod stop;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -64,7 +65,8 @@ struct JobArguments {
     data: Option<PathBuf>,
 }
 
-/// Parses the arguments and runs the command; 0 is success, 1 a failure, 2 a wrong command line.
+/// Parses the arguments and runs the command; 0 is success, 1 a failure, 2 a wrong command line, 130 and 143 a run that
+/// SIGINT and SIGTERM stopped.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Some(threads) = cli.threads {
@@ -84,6 +86,10 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of our output has seen enough: that is no failure of ours.
         Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<stop::Stopped>() => {
+            eprintln!("{error}");
+            ExitCode::from(error.downcast_ref().map_or(1, stop::Stopped::exit_code))
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

@@ -1,11 +1,14 @@
 //! `din-export train`
 
 use super::progress::Progress;
+use super::stop::StopSignals;
 use super::{CommandResult, JobArguments, load_job};
 use din_export::blob;
 
+use din_export::config::interval::Interval;
 use din_export::evaluation::{Evaluation, evaluate};
-use din_export::training::{EpochReport, Event, train};
+use din_export::training::checkpoint::Folder;
+use din_export::training::{EpochReport, Event, Outcome, RunOptions, run as train};
 use din_export::{data, import, output, tradeoff};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -20,6 +23,12 @@ pub struct Arguments {
     /// Seed [default: what the job says]
     #[arg(long)]
     seed: Option<u64>,
+    /// How often the run is saved, in DIR/checkpoints: 1000steps, 90s, 5min, 2h or never [default: what the job says]
+    #[arg(long, value_name = "INTERVAL")]
+    checkpoint_every: Option<Interval>,
+    /// Go on from the newest checkpoint, to the same weights as without the break; without one, begin
+    #[arg(long)]
+    resume: bool,
 }
 
 /// What `metrics.json` holds.
@@ -42,7 +51,11 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     if let Some(seed) = arguments.seed {
         job.training.seed = seed;
     }
+    if let Some(every) = arguments.checkpoint_every {
+        job.training.checkpoint.every = every;
+    }
     output::prepare(&arguments.output)?;
+    let checkpoints = arguments.output.join("checkpoints");
     let progress = Progress::new();
     let dataset =
         data::load(&job, arguments.job.data.as_deref(), &mut |step| progress.begin(&step.to_string()))?;
@@ -52,12 +65,32 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
         dataset.valid.len(),
         dataset.test.len()
     ));
-    let trained = train(&dataset, &job.model, &job.training, &mut |event| match event {
-        Event::Step { epoch, step, steps, loss } => {
+    let signals = StopSignals::watch()?;
+    let options = RunOptions {
+        checkpoints: Some(checkpoints.clone()),
+        resume: arguments.resume,
+        stop: Some(signals.flag()),
+    };
+    let outcome = train(&dataset, &job.model, &job.training, &options, &mut |event| match event {
+        Event::Step { epoch, step, steps, loss, .. } => {
             progress.advance(&format!("epoch {epoch}, loss {loss:.4}"), step as u64, steps as u64);
         }
         Event::Epoch { report, .. } => progress.line(&epoch_line(report)),
+        Event::Torn { file } => progress.line(&format!("{}: torn, using the one before", file.display())),
+        Event::Resumed { file, epoch, step, other_threads } => {
+            let place = format!("resuming from {}: epoch {epoch}, after step {step}", file.display());
+            let note = other_threads.map_or_else(String::new, |threads| {
+                format!(" (saved with --threads {threads}: with another number, rounding may differ)")
+            });
+            progress.line(&(place + &note));
+        }
+        _ => {}
     })?;
+    let trained = match outcome {
+        Outcome::Finished(trained) => trained,
+        Outcome::Stopped { checkpoint } => return Err(signals.stopped(checkpoint).into()),
+    };
+    drop(signals);
     let mut weights = trained.weights;
     weights.name.clone_from(&job.name);
     let mut options = job.export.options();
@@ -81,6 +114,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     files.push((arguments.output.join("metrics.json"), serde_json::to_vec_pretty(&report)?));
     files.push((arguments.output.join("model.din"), bytes));
     output::write_together(&files)?;
+    Folder::new(&checkpoints).clear()?;
     drop(progress);
     super::print(json, &report, &text(&report, &arguments.output))
 }

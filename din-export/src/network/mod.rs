@@ -11,6 +11,7 @@
 //! | [`embedding`], [`fields`] | tables with sparse gradients, fields as columns |
 //! | [`mod@unit`], [`pooling`] | the activation unit, attention / sum / mean pooling |
 //! | [`inputs`], [`loss`], [`model`], [`conversion`] | the head's input, the loss, the whole, to and from trained weights |
+//! | [`state`] | what a step changes, to be saved and restored |
 //!
 //! Two conventions hold everywhere. Histories are ragged: the behaviours of a batch lie end to end, `[P, D]`, with no
 //! padding, so that no statistic can see any and no arithmetic is spent on it. And a forward pass leaves in a buffer
@@ -35,6 +36,7 @@ pub mod prelu;
 pub mod product;
 pub mod real;
 pub mod segments;
+pub mod state;
 pub mod statistics;
 pub mod unit;
 

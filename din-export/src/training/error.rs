@@ -1,14 +1,18 @@
 //! Why training cannot start, or cannot go on.
 
+use super::checkpoint::CheckpointError;
 use crate::network::NetworkError;
 
 /// Why training cannot start, or cannot go on.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
     /// The schema and the configuration describe no network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The run cannot be saved or resumed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// A setting outside its range.
     #[error("`{key}` is {found}: it must be {expected}")]
     Setting {

@@ -10,6 +10,7 @@ use crate::config::model::ModelConfig;
 use crate::config::training::TrainingConfig;
 use crate::data::dataset::Dataset;
 use crate::network::layer::Dropout;
+use crate::network::state::NamedPart;
 use crate::network::{Batch, Network, TrainingMode, Workspace};
 
 /// Streams of the seed's random numbers; the network's initial weights use stream 0.
@@ -71,6 +72,41 @@ impl Trainer {
     #[must_use]
     pub fn network(&self) -> &Network<f32> {
         &self.network
+    }
+
+    /// The rate of the next step.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.optimizer.rate()
+    }
+
+    /// Every number that a step changes, that of the network first, then that of the optimiser.
+    pub fn state_mut(&mut self) -> Vec<NamedPart<'_, f32>> {
+        let mut parts = self.network.state_mut();
+        parts.extend(self.optimizer.state_mut());
+        parts
+    }
+
+    /// As [`Self::network`], to be restored.
+    pub fn network_mut(&mut self) -> &mut Network<f32> {
+        &mut self.network
+    }
+
+    /// The network alone; optimiser and buffers are freed.
+    #[must_use]
+    pub fn into_network(self) -> Network<f32> {
+        self.network
+    }
+
+    /// How many random words dropout has drawn.
+    #[must_use]
+    pub fn dropout_position(&self) -> u128 {
+        self.dropout_rng.get_word_pos()
+    }
+
+    /// Continues dropout where [`Self::dropout_position`] said.
+    pub fn set_dropout_position(&mut self, position: u128) {
+        self.dropout_rng.set_word_pos(position);
     }
 
     /// One step on a batch; returns the batch's mean loss before it. Nothing is stepped if that is not finite.

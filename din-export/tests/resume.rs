@@ -204,7 +204,7 @@ fn a_full_disk_is_an_error_that_leaves_the_last_good_checkpoint() {
     assert!(weights(path, "broken") == weights(path, "unbroken"));
 }
 
-/// Kills and moments: on the clicks that ship, with Dice, Adam and mini-batch aware regularisation.
+/// On the clicks that ship, with Dice, Adam and mini-batch aware regularisation.
 ///
 /// `cargo test --release -p din-export --test resume -- --ignored --nocapture`
 #[test]
@@ -250,4 +250,34 @@ fn killed_at_20_random_moments_and_resumed_the_weights_are_bit_identical_each_ti
         );
         assert!(weights(path, &output) == weights(path, "unbroken"), "kill {kill}, clock {clock}");
     }
+}
+
+#[test]
+fn the_journal_of_a_broken_run_has_every_line_once() {
+    let folder = folder(4000);
+    let path = folder.path();
+    let job = std::fs::read_to_string(path.join("job.toml")).unwrap();
+    std::fs::write(
+        path.join("job.toml"),
+        job.replace("[training]\n", "[training]\nlog_every = \"3steps\"\n"),
+    )
+    .unwrap();
+    succeed(&train(path, "unbroken", &[]).output().unwrap());
+    let mut child = start_until_saved(path, "broken", &["--checkpoint-every", "5steps"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    succeed(&train(path, "broken", &["--resume"]).output().unwrap());
+    let lines = |output: &str| -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(path.join(output).join("metrics.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let epochs = |output: &str| -> Vec<serde_json::Value> {
+        lines(output).into_iter().filter(|line| line["kind"] == "epoch").collect()
+    };
+    assert_eq!(epochs("broken"), epochs("unbroken"));
+    assert_eq!(epochs("broken").len(), 4);
+    let steps: Vec<u64> = lines("broken").iter().map(|line| line["total_steps"].as_u64().unwrap()).collect();
+    assert!(steps.is_sorted() && steps.len() > 100, "{steps:?}");
+    let files = std::fs::read_dir(path.join("broken/tensorboard")).unwrap().count();
+    assert_eq!(files, 2);
 }

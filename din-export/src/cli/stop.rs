@@ -32,6 +32,11 @@ impl StopSignals {
         &self.stop
     }
 
+    /// As a signal would.
+    pub fn raise(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     /// What a run that stopped says.
     pub fn stopped(&self, checkpoint: Option<PathBuf>) -> Stopped {
         Stopped { signal: self.signal.load(Ordering::Relaxed) as u8, checkpoint }

@@ -1,12 +1,13 @@
 //! `din-export train`
 
-use super::progress::Progress;
+use super::progress::{Progress, Rate};
 use super::stop::StopSignals;
 use super::{CommandResult, JobArguments, load_job};
 use din_export::blob;
 
 use din_export::config::interval::Interval;
 use din_export::evaluation::{Evaluation, evaluate};
+use din_export::journal::Journal;
 use din_export::training::checkpoint::Folder;
 use din_export::training::{EpochReport, Event, Outcome, RunOptions, run as train};
 use din_export::{data, import, output, tradeoff};
@@ -71,21 +72,23 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
         resume: arguments.resume,
         stop: Some(signals.flag()),
     };
-    let outcome = train(&dataset, &job.model, &job.training, &options, &mut |event| match event {
-        Event::Step { epoch, step, steps, loss, .. } => {
-            progress.advance(&format!("epoch {epoch}, loss {loss:.4}"), step as u64, steps as u64);
+    let mut journal = Journal::new(&arguments.output, job.training.log_every);
+    let mut broken = None;
+    let mut rate = Rate::new();
+    let epochs = job.training.epochs;
+    let outcome = train(&dataset, &job.model, &job.training, &options, &mut |event| {
+        show(&event, &progress, &mut rate, epochs);
+        // A journal that cannot be written stops the run, saved as by a signal.
+        if broken.is_none()
+            && let Err(error) = journal.record(&event)
+        {
+            broken = Some(error);
+            signals.raise();
         }
-        Event::Epoch { report, .. } => progress.line(&epoch_line(report)),
-        Event::Torn { file } => progress.line(&format!("{}: torn, using the one before", file.display())),
-        Event::Resumed { file, epoch, step, other_threads } => {
-            let place = format!("resuming from {}: epoch {epoch}, after step {step}", file.display());
-            let note = other_threads.map_or_else(String::new, |threads| {
-                format!(" (saved with --threads {threads}: with another number, rounding may differ)")
-            });
-            progress.line(&(place + &note));
-        }
-        _ => {}
     })?;
+    if let Some(error) = broken {
+        return Err(error.into());
+    }
     let trained = match outcome {
         Outcome::Finished(trained) => trained,
         Outcome::Stopped { checkpoint } => return Err(signals.stopped(checkpoint).into()),
@@ -117,6 +120,28 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     Folder::new(&checkpoints).clear()?;
     drop(progress);
     super::print(json, &report, &text(&report, &arguments.output))
+}
+
+fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, epochs: usize) {
+    match *event {
+        Event::Step { epoch, step, steps, loss, samples, .. } => {
+            rate.step(samples);
+            let left = ((epochs - epoch) * steps + steps - step) as u64;
+            progress.advance(step as u64, steps as u64, || {
+                format!("epoch {epoch} of {epochs}, loss {loss:.4}, {}", rate.text(left))
+            });
+        }
+        Event::Epoch { report, .. } => progress.line(&epoch_line(report)),
+        Event::Torn { file } => progress.line(&format!("{}: torn, using the one before", file.display())),
+        Event::Resumed { file, epoch, step, other_threads, .. } => {
+            let place = format!("resuming from {}: epoch {epoch}, after step {step}", file.display());
+            let note = other_threads.map_or_else(String::new, |threads| {
+                format!(" (saved with --threads {threads}: with another number, rounding may differ)")
+            });
+            progress.line(&(place + &note));
+        }
+        _ => {}
+    }
 }
 
 fn epoch_line(report: &EpochReport) -> String {

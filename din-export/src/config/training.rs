@@ -141,6 +141,11 @@ pub struct TrainingConfig {
     pub regularization: RegularizationConfig,
     /// Saving.
     pub checkpoint: CheckpointConfig,
+    /// How often a line goes to `metrics.jsonl` and a point to TensorBoard: as `checkpoint.every`, by default `"100steps"`.
+    pub log_every: Interval,
+    /// A batch's mean loss above this ends the run: it explodes. ln 2 = 0.69 is that of a model that knows nothing; 0 ends it
+    /// for what is not a number alone.
+    pub max_loss: f64,
 }
 
 impl Default for TrainingConfig {
@@ -157,6 +162,8 @@ impl Default for TrainingConfig {
             optimizer: OptimizerConfig::default(),
             regularization: RegularizationConfig::default(),
             checkpoint: CheckpointConfig::default(),
+            log_every: Interval::Steps(100),
+            max_loss: 100.0,
         }
     }
 }

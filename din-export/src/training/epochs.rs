@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::checkpoint::{BestEpoch, CheckpointError, Folder, Identity, RunState, identity};
+use super::diagnosis::diagnose;
 use super::error::TrainingError;
 use super::evaluation::evaluate;
 use super::report::{EpochReport, Event, Outcome, Trained};
@@ -113,6 +114,7 @@ impl<'a, 'e> Run<'a, 'e> {
             threads: rayon::current_num_threads(),
             epoch: 1,
             step: 0,
+            total_steps: 0,
             total_loss: 0.0,
             dropout_position: 0,
             epochs: Vec::new(),
@@ -159,8 +161,8 @@ impl<'a, 'e> Run<'a, 'e> {
         let threads = self.state.threads;
         let other_threads = Some(found.state.threads).filter(|&other| other != threads);
         self.state = RunState { threads, ..found.state };
-        let RunState { epoch, step, .. } = self.state;
-        (self.on_event)(Event::Resumed { file: &file, epoch, step, other_threads });
+        let RunState { epoch, step, total_steps, .. } = self.state;
+        (self.on_event)(Event::Resumed { file: &file, epoch, step, total_steps, other_threads });
         Ok(())
     }
 
@@ -178,18 +180,33 @@ impl<'a, 'e> Run<'a, 'e> {
             let samples = batch.indices.len();
             let rate = self.trainer.rate();
             let loss = self.trainer.step(batch);
-            if !loss.is_finite() {
-                return Err(TrainingError::NonFiniteLoss { epoch, step, loss });
+            if !loss.is_finite() || self.config.max_loss > 0.0 && loss > self.config.max_loss {
+                return Err(self.diverged(step, loss, rate));
             }
             self.state.step = step;
+            self.state.total_steps += 1;
             self.state.total_loss += loss * samples as f64;
-            (self.on_event)(Event::Step { epoch, step, steps, loss, samples, rate });
+            let total_steps = self.state.total_steps;
+            (self.on_event)(Event::Step { epoch, step, steps, total_steps, loss, samples, rate });
             self.steps_since_saved += 1;
             if self.config.checkpoint.every.is_due(self.steps_since_saved, self.saved_at.elapsed()) {
                 self.save()?;
             }
         }
         Ok(true)
+    }
+
+    /// Why the loss of a step cannot be gone on with.
+    fn diverged(&self, step: usize, loss: f64, rate: f64) -> TrainingError {
+        let diagnosis = diagnose(self.trainer.network(), self.source.batch(step));
+        let clip = if self.config.optimizer.clip_norm > 0.0 { "lower" } else { "set" };
+        let last = self.folder.as_ref().and_then(|folder| folder.newest().ok().flatten());
+        let last = last.map_or_else(String::new, |found| format!("; saved before: {}", found.file.display()));
+        let hint = format!(
+            "lower `optimizer.learning_rate` (it is {rate:e}) or {clip} `optimizer.clip_norm` ({}){last}",
+            self.config.optimizer.clip_norm
+        );
+        TrainingError::Diverged { epoch: self.state.epoch, step, loss, diagnosis, hint }
     }
 
     /// Measures, remembers the best, and goes on to the next epoch.
@@ -217,7 +234,8 @@ impl<'a, 'e> Run<'a, 'e> {
             }
         }
         let report = &self.state.epochs[self.state.epochs.len() - 1];
-        (self.on_event)(Event::Epoch { report, network: self.trainer.network() });
+        let total_steps = self.state.total_steps;
+        (self.on_event)(Event::Epoch { report, total_steps, network: self.trainer.network() });
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Why training cannot start, or cannot go on.
 
 use super::checkpoint::CheckpointError;
+use super::diagnosis::Diagnosis;
 use crate::network::NetworkError;
 
 /// Why training cannot start, or cannot go on.
@@ -39,17 +40,19 @@ pub enum TrainingError {
         /// Why not.
         reason: &'static str,
     },
-    /// The loss left the range of f32.
-    #[error(
-        "epoch {epoch}, step {step}: the loss is {loss}; lower `optimizer.learning_rate` or set `optimizer.clip_norm`"
-    )]
-    NonFiniteLoss {
+    /// The loss left the range of f32, or exceeds `max_loss`.
+    #[error("epoch {epoch}, step {step}: the loss is {loss}{}; {hint}", found_at(diagnosis.as_ref()))]
+    Diverged {
         /// From 1.
         epoch: usize,
         /// Within the epoch, from 1.
         step: usize,
         /// What it is.
         loss: f64,
+        /// Where the numbers went wrong.
+        diagnosis: Option<Diagnosis>,
+        /// What to change.
+        hint: String,
     },
     /// A weight left the range of f32.
     #[error(
@@ -59,4 +62,8 @@ pub enum TrainingError {
         /// From 1.
         epoch: usize,
     },
+}
+
+fn found_at(diagnosis: Option<&Diagnosis>) -> String {
+    diagnosis.map_or_else(String::new, |diagnosis| format!("; {diagnosis}"))
 }

@@ -5,6 +5,7 @@
 //! want to look closer. A step costs what its batch touches, not what the vocabularies hold.
 
 pub mod checkpoint;
+pub mod diagnosis;
 pub mod epochs;
 pub mod error;
 pub mod evaluation;

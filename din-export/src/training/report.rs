@@ -17,6 +17,8 @@ pub enum Event<'a> {
         step: usize,
         /// Of an epoch.
         steps: usize,
+        /// Since the run began.
+        total_steps: u64,
         /// The batch's mean loss before the step.
         loss: f64,
         /// Samples of the batch.
@@ -28,6 +30,8 @@ pub enum Event<'a> {
     Epoch {
         /// Its figures.
         report: &'a EpochReport,
+        /// Since the run began.
+        total_steps: u64,
         /// As it is now: for curves on other splits, which nothing may be chosen on.
         network: &'a Network<f32>,
     },
@@ -49,6 +53,8 @@ pub enum Event<'a> {
         epoch: usize,
         /// Steps of that epoch that are done.
         step: usize,
+        /// Since the run began.
+        total_steps: u64,
         /// Threads it was made with, if other than now: the weights may differ in rounding from an unbroken run's.
         other_threads: Option<usize>,
     },

@@ -136,6 +136,7 @@ fn check(config: &TrainingConfig) -> Result<(), TrainingError> {
     let settings = [
         ("epochs", whole(config.epochs), config.epochs > 0, "at least 1"),
         ("batch_size", whole(config.batch_size), config.batch_size > 0, "at least 1"),
+        ("max_loss", config.max_loss, non_negative(config.max_loss), "0 or positive"),
         ("dropout", config.dropout, share(config.dropout), "in [0, 1)"),
         ("embedding_init", config.embedding_init, non_negative(config.embedding_init), "0 or positive"),
         ("moving_average", config.moving_average, share(config.moving_average), "in [0, 1)"),

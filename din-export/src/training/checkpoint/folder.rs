@@ -27,6 +27,8 @@ pub struct RunState {
     pub epoch: usize,
     /// Steps of the epoch that are done; the order of its samples follows from seed and epoch.
     pub step: usize,
+    /// Steps since the run began.
+    pub total_steps: u64,
     /// Over the epoch's samples so far.
     pub total_loss: f64,
     /// Random words that dropout has drawn.
@@ -283,6 +285,7 @@ mod tests {
             threads: 1,
             epoch,
             step,
+            total_steps: 9,
             total_loss: 0.1 + 0.2,
             dropout_position: 1 << 70,
             epochs: Vec::new(),

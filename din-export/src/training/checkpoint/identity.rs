@@ -6,6 +6,7 @@ use std::hash::Hasher;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
+use crate::config::interval::Interval;
 use crate::config::model::ModelConfig;
 use crate::config::training::{CheckpointConfig, TrainingConfig};
 use crate::data::dataset::{Dataset, FieldColumn, Histories};
@@ -13,7 +14,8 @@ use crate::data::dataset::{Dataset, FieldColumn, Histories};
 /// Hashes of the settings and of the encoded data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Identity {
-    /// Of `model` and `training`, without what may change between a run's parts: `epochs`, `patience`, `checkpoint`.
+    /// Of `model` and `training`, without what may change between a run's parts: `epochs`, `patience`,
+    /// `checkpoint`, `log_every`, `max_loss`.
     pub job: u64,
     /// Of the schema and all samples.
     pub data: u64,
@@ -27,6 +29,8 @@ impl Identity {
             epochs: 0,
             patience: 0,
             checkpoint: CheckpointConfig::default(),
+            log_every: Interval::Never,
+            max_loss: 0.0,
             ..training.clone()
         };
         let text = serde_json::to_string(&(model, same)).expect("settings encode as JSON");

@@ -162,7 +162,7 @@ fn early_stopping_returns_the_best_validation_epoch() {
         let config = TrainingConfig { patience: 3, select_on, ..config(30) };
         let mut seen = Vec::new();
         let trained = train(&dataset, &model(PoolingKind::Sum), &config, &mut |event| {
-            if let Event::Epoch { report, network } = event {
+            if let Event::Epoch { report, network, .. } = event {
                 assert_eq!(evaluate(network, &dataset.samples, &dataset.valid), report.valid);
                 seen.push(report.clone());
             }

@@ -4,18 +4,19 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::checkpoint::{BestEpoch, CheckpointError, Folder, Identity, RunState, identity};
+use super::checkpoint::{BestEpoch, CheckpointError, Folder, Identity, RunState};
 use super::diagnosis::diagnose;
 use super::error::TrainingError;
-use super::evaluation::evaluate;
+use super::regularization::RowDecay;
 use super::report::{EpochReport, Event, Outcome, Trained};
-use super::source::InMemory;
+use super::source::{Batches, Source};
 use super::trainer::Trainer;
 use crate::config::interval::Interval;
 use crate::config::model::ModelConfig;
-use crate::config::training::{SelectionMetric, TrainingConfig};
+use crate::config::training::{RegularizationKind, SelectionMetric, TrainingConfig};
 use crate::data::dataset::Dataset;
 use crate::metrics::Metrics;
+use crate::network::Network;
 use crate::weights::ModelWeights;
 
 /// Of a run that may take long. The default neither saves nor stops.
@@ -43,7 +44,7 @@ pub fn train(
     config: &TrainingConfig,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Trained, TrainingError> {
-    match run(dataset, model, config, &RunOptions::default(), on_event)? {
+    match run(Source::Memory(dataset), model, config, &RunOptions::default(), on_event)? {
         Outcome::Finished(trained) => Ok(*trained),
         Outcome::Stopped { .. } => unreachable!("nobody can stop a run without a flag"),
     }
@@ -56,18 +57,14 @@ pub fn train(
 /// # Errors
 /// As [`train`], and if the run cannot be saved or resumed.
 pub fn run(
-    dataset: &Dataset,
+    source: Source<'_>,
     model: &ModelConfig,
     config: &TrainingConfig,
     options: &RunOptions<'_>,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, TrainingError> {
-    for (split, indices) in [("train", &dataset.train), ("valid", &dataset.valid)] {
-        if indices.is_empty() {
-            return Err(TrainingError::EmptySplit { split });
-        }
-    }
-    let mut run = Run::new(dataset, model, config, options, on_event)?;
+    source.check()?;
+    let mut run = Run::new(source, model, config, options, on_event)?;
     run.resume()?;
     while run.state.epoch <= config.epochs && !run.is_out_of_patience() {
         if !run.steps()? {
@@ -82,12 +79,12 @@ pub fn run(
 }
 
 struct Run<'a, 'e> {
-    dataset: &'a Dataset,
+    source: Source<'a>,
     config: &'a TrainingConfig,
     options: &'a RunOptions<'a>,
     on_event: &'a mut (dyn FnMut(Event<'_>) + 'e),
     trainer: Trainer,
-    source: InMemory<'a>,
+    batches: Batches<'a>,
     state: RunState,
     /// Where checkpoints go, if the run is saved.
     folder: Option<Folder>,
@@ -100,7 +97,7 @@ struct Run<'a, 'e> {
 
 impl<'a, 'e> Run<'a, 'e> {
     fn new(
-        dataset: &'a Dataset,
+        source: Source<'a>,
         model: &ModelConfig,
         config: &'a TrainingConfig,
         options: &'a RunOptions<'a>,
@@ -108,7 +105,7 @@ impl<'a, 'e> Run<'a, 'e> {
     ) -> Result<Self, TrainingError> {
         let folder = options.checkpoints.as_deref().filter(|_| config.checkpoint.every != Interval::Never);
         // Hashing the data is for those who save alone.
-        let data = folder.map_or(0, |_| identity::of_dataset(dataset));
+        let data = folder.map_or(0, |_| source.identity());
         let state = RunState {
             identity: Identity::new(model, config, data),
             threads: rayon::current_num_threads(),
@@ -116,17 +113,24 @@ impl<'a, 'e> Run<'a, 'e> {
             step: 0,
             total_steps: 0,
             total_loss: 0.0,
+            samples: 0,
             dropout_position: 0,
             epochs: Vec::new(),
             best: None,
         };
+        let network = Network::new(source.schema(), model, config.embedding_init, config.seed)?;
+        let counts = match config.regularization.kind {
+            RegularizationKind::MiniBatchAware => source.counts(network.schema())?,
+            RegularizationKind::None | RegularizationKind::L2 => Vec::new(),
+        };
+        let decay = RowDecay::counted(&config.regularization, counts);
         Ok(Self {
-            dataset,
+            source,
             config,
             options,
             on_event,
-            trainer: Trainer::new(dataset, model, config)?,
-            source: InMemory::new(dataset, config.seed, config.batch_size),
+            trainer: Trainer::with_decay(network, decay, config)?,
+            batches: Batches::new(source, config.seed, config.batch_size),
             state,
             folder: folder.map(Folder::new),
             best: None,
@@ -169,14 +173,15 @@ impl<'a, 'e> Run<'a, 'e> {
     /// The rest of an epoch's steps; false if it was told to stop in between.
     fn steps(&mut self) -> Result<bool, TrainingError> {
         let epoch = self.state.epoch;
-        self.source.begin_epoch(epoch);
-        let steps = self.source.steps();
+        self.batches.begin_epoch(epoch, self.state.step)?;
+        let steps = self.batches.steps();
         while self.state.step < steps {
             if self.is_told_to_stop() {
                 return Ok(false);
             }
             let step = self.state.step + 1;
-            let batch = self.source.batch(step);
+            self.batches.advance(step)?;
+            let batch = self.batches.batch(step);
             let samples = batch.indices.len();
             let rate = self.trainer.rate();
             let loss = self.trainer.step(batch);
@@ -185,6 +190,7 @@ impl<'a, 'e> Run<'a, 'e> {
             }
             self.state.step = step;
             self.state.total_steps += 1;
+            self.state.samples += samples as u64;
             self.state.total_loss += loss * samples as f64;
             let total_steps = self.state.total_steps;
             (self.on_event)(Event::Step { epoch, step, steps, total_steps, loss, samples, rate });
@@ -198,7 +204,7 @@ impl<'a, 'e> Run<'a, 'e> {
 
     /// Why the loss of a step cannot be gone on with.
     fn diverged(&self, step: usize, loss: f64, rate: f64) -> TrainingError {
-        let diagnosis = diagnose(self.trainer.network(), self.source.batch(step));
+        let diagnosis = diagnose(self.trainer.network(), self.batches.batch(step));
         let clip = if self.config.optimizer.clip_norm > 0.0 { "lower" } else { "set" };
         let last = self.folder.as_ref().and_then(|folder| folder.newest().ok().flatten());
         let last = last.map_or_else(String::new, |found| format!("; saved before: {}", found.file.display()));
@@ -212,17 +218,17 @@ impl<'a, 'e> Run<'a, 'e> {
     /// Measures, remembers the best, and goes on to the next epoch.
     fn finish_epoch(&mut self) -> Result<(), TrainingError> {
         let epoch = self.state.epoch;
-        let valid = evaluate(self.trainer.network(), &self.dataset.samples, &self.dataset.valid);
+        let valid = self.source.evaluate(self.trainer.network())?;
         if !valid.log_loss.is_finite() {
             return Err(TrainingError::NonFiniteScore { epoch });
         }
         let figure = selection_figure(self.config.select_on, &valid)?;
         let is_best = self.state.best.is_none_or(|best| figure > best.figure);
-        let train_loss = self.state.total_loss / self.dataset.train.len() as f64;
+        let train_loss = self.state.total_loss / self.state.samples as f64;
         self.state.epochs.push(EpochReport { epoch, train_loss, valid, best: is_best });
         self.state.epoch += 1;
         self.state.step = 0;
-        self.state.total_loss = 0.0;
+        (self.state.total_loss, self.state.samples) = (0.0, 0);
         if is_best {
             self.state.best = Some(BestEpoch { epoch, figure });
             match &self.folder {

@@ -2,6 +2,8 @@
 
 use super::checkpoint::CheckpointError;
 use super::diagnosis::Diagnosis;
+use super::memory::{Bytes, MemoryNeed};
+use crate::data::DataError;
 use crate::network::NetworkError;
 
 /// Why training cannot start, or cannot go on.
@@ -11,6 +13,20 @@ pub enum TrainingError {
     /// The schema and the configuration describe no network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// Tables and optimiser do not fit.
+    #[error(
+        "the run needs {need}, but {} are available; raise `min_count` or lower `dim` of the largest tables, or take an          optimiser that keeps less, or train regardless with --over-memory",
+        Bytes(*available)
+    )]
+    Memory {
+        /// What it needs.
+        need: MemoryNeed,
+        /// Bytes that the system can give.
+        available: u64,
+    },
+    /// The samples cannot be read any longer.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The run cannot be saved or resumed.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

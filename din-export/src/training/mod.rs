@@ -9,10 +9,11 @@ pub mod diagnosis;
 pub mod epochs;
 pub mod error;
 pub mod evaluation;
+pub mod memory;
 pub mod optimizer;
 pub mod regularization;
 pub mod report;
-mod source;
+pub mod source;
 pub mod trainer;
 
 pub use checkpoint::CheckpointError;
@@ -20,4 +21,5 @@ pub use epochs::{RunOptions, run, train};
 pub use error::TrainingError;
 pub use evaluation::{evaluate, predict};
 pub use report::{EpochReport, Event, Outcome, Trained};
+pub use source::Source;
 pub use trainer::Trainer;

@@ -48,13 +48,25 @@ impl Trainer {
     /// # Errors
     /// If a setting is out of range.
     pub fn resume(
-        mut network: Network<f32>,
+        network: Network<f32>,
         dataset: &Dataset,
+        config: &TrainingConfig,
+    ) -> Result<Self, TrainingError> {
+        let decay = RowDecay::new(&config.regularization, dataset, network.schema());
+        Self::with_decay(network, decay, config)
+    }
+
+    /// As [`Self::resume`], with a regulariser that is made already.
+    ///
+    /// # Errors
+    /// If a setting is out of range.
+    pub fn with_decay(
+        mut network: Network<f32>,
+        decay: RowDecay,
         config: &TrainingConfig,
     ) -> Result<Self, TrainingError> {
         check(config)?;
         let optimizer = Optimizer::new(&config.optimizer, &mut network);
-        let decay = RowDecay::new(&config.regularization, dataset, network.schema());
         let mut dropout_rng = ChaCha8Rng::seed_from_u64(config.seed);
         dropout_rng.set_stream(DROPOUT_STREAM);
         Ok(Self {

@@ -31,6 +31,8 @@ pub struct RunState {
     pub total_steps: u64,
     /// Over the epoch's samples so far.
     pub total_loss: f64,
+    /// Samples of the epoch so far.
+    pub samples: u64,
     /// Random words that dropout has drawn.
     pub dropout_position: u128,
     /// Of the epochs that are done.
@@ -287,6 +289,7 @@ mod tests {
             step,
             total_steps: 9,
             total_loss: 0.1 + 0.2,
+            samples: 64,
             dropout_position: 1 << 70,
             epochs: Vec::new(),
             best: best.map(|epoch| BestEpoch { epoch, figure: 0.7 }),

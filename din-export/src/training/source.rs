@@ -250,7 +250,7 @@ impl Streamed<'_> {
             // Freed before the next one is taken, which lets the one after that be read.
             self.current = None;
             if let Some(windows) = &mut self.windows {
-                self.current = windows.next()?.map(|window| (index, window));
+                self.current = windows.take()?.map(|window| (index, window));
             }
         }
         Ok(())

@@ -51,7 +51,7 @@ pub fn extract(samples: &Samples, indices: &[u32], schema: &Schema) -> Samples {
     for (column, from) in plain_columns_mut(&mut out).zip(plain_columns(samples)) {
         match (column, from) {
             (FieldColumn::Rows(out), FieldColumn::Rows(from)) => {
-                out.extend(indices.iter().map(|i| from[at(i)]))
+                out.extend(indices.iter().map(|i| from[at(i)]));
             }
             (FieldColumn::Numbers(out), FieldColumn::Numbers(from)) => {
                 out.extend(indices.iter().map(|i| from[at(i)]));

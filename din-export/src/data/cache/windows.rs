@@ -102,7 +102,7 @@ impl Windows {
     ///
     /// # Errors
     /// `Cache` and `CacheDamaged`.
-    pub fn next(&mut self) -> Result<Option<Window>, DataError> {
+    pub fn take(&mut self) -> Result<Option<Window>, DataError> {
         self.receive.recv().ok().transpose()
     }
 }

@@ -97,7 +97,8 @@ pub struct StreamConfig {
     /// Samples that are shuffled together: the larger, the closer to a shuffle of all. Default 262144.
     pub window: usize,
     /// Folder of the cache, relative to the data's; `.din-cache` when absent. What the cache was made of (names, sizes and
-    /// times of the files, and what the job says of the data) is part of its name: a change of those makes a new one.
+    /// times of the files, and what the job says of the data) is part of its name: a change of those makes a new one, and older
+    /// ones stay until somebody removes them.
     pub cache: Option<String>,
 }
 

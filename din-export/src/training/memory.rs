@@ -99,9 +99,17 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// Bytes that the system can still give, where it says so: Linux.
+/// Bytes that the system can still give, where it says so: Linux, within the limit of a container.
 #[must_use]
 pub fn available() -> Option<u64> {
+    let number = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let limit = number("/sys/fs/cgroup/memory.max");
+    let in_container = limit.zip(number("/sys/fs/cgroup/memory.current"));
+    let in_container = in_container.map(|(limit, current)| limit.saturating_sub(current));
+    available_to_all().into_iter().chain(in_container).min()
+}
+
+fn available_to_all() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)

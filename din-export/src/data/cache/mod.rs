@@ -110,8 +110,9 @@ impl Cache {
         }
         let failed = |error| DataError::cache(&parent, error);
         std::fs::create_dir_all(&parent).map_err(failed)?;
-        let beside =
-            tempfile::Builder::new().prefix(output::TEMPORARY).tempdir_in(&parent).map_err(failed)?;
+        remove_unfinished(&parent).map_err(failed)?;
+        let prefix = format!("{}{}-", output::TEMPORARY, std::process::id());
+        let beside = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent).map_err(failed)?;
         let index = build::build(job, &directory, beside.path(), progress)?;
         let bytes = postcard::to_stdvec(&(VERSION, &index)).expect("an index of plain numbers encodes");
         let hash = XxHash3_64::oneshot(&bytes).to_le_bytes();
@@ -252,6 +253,22 @@ impl BlockReader {
         let damaged = || DataError::CacheDamaged { file: path.clone() };
         Some(()).filter(|()| is_whole).and_then(|()| block::append(bytes, samples)).ok_or_else(damaged)
     }
+}
+
+/// Removes what killed processes were making; their number is in the name. Where it cannot be told who lives, all stays.
+fn remove_unfinished(parent: &Path) -> std::io::Result<()> {
+    if !Path::new("/proc/self").exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(parent)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(output::TEMPORARY).and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn remove_scratch(folder: &Path) -> std::io::Result<()> {

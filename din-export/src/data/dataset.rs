@@ -11,6 +11,23 @@ pub enum FieldColumn {
     Numbers(Vec<f32>),
 }
 
+impl FieldColumn {
+    /// Entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Numbers(numbers) => numbers.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// The histories of one sequence. Samples of one user share the pool's behaviours.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Histories {
@@ -78,7 +95,7 @@ impl Dataset {
 }
 
 /// As [`Dataset::for_each_row`], for samples whose schema is elsewhere.
-pub fn for_each_row(
+pub(super) fn for_each_row(
     schema: &Schema,
     samples: &Samples,
     table: usize,

@@ -8,7 +8,7 @@
 //! | [`split`], [`negatives`], [`label`] | which samples there are and what each is for |
 //! | [`history`] | the behaviours strictly before each sample |
 //! | [`vocabulary`], [`normaliser`] | rows of ids and scales of numbers, from the training split alone |
-//! | [`dataset`] | what comes out |
+//! | [`dataset`], [`counts`] | what comes out, and how many samples contain each id |
 //! | [`mod@cache`] | the same on disk, for `[data.stream]` |
 //! | [`error`] | every way in which data are refused |
 //!
@@ -18,6 +18,7 @@
 
 pub mod cache;
 pub mod coded;
+pub mod counts;
 pub mod csv_file;
 pub mod dataset;
 pub mod error;

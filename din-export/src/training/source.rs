@@ -10,7 +10,8 @@ use super::evaluation::{evaluate, predict};
 use super::trainer::SHUFFLE_STREAM;
 use crate::data::cache::windows::{Window, Windows};
 use crate::data::cache::{Cache, Split};
-use crate::data::dataset::{Dataset, for_each_row};
+use crate::data::counts::Counts;
+use crate::data::dataset::Dataset;
 use crate::metrics::Metrics;
 use crate::network::{Batch, Network};
 use crate::schema::Schema;
@@ -74,24 +75,12 @@ impl Source<'_> {
             }
             Self::Stream { cache, .. } if all => Ok(cache.counts().to_vec()),
             Self::Stream { cache, .. } => {
-                let zeros = || schema.tables.iter().map(|table| vec![0; table.vocabulary.rows()]);
-                let (mut counts, mut last): (Vec<Vec<u32>>, Vec<Vec<u32>>) =
-                    (zeros().collect(), zeros().collect());
-                let mut seen = 0_u32;
+                let mut counts = Counts::new(schema);
                 cache.for_each_window(Split::Train, |samples| {
-                    for sample in 0..samples.labels.len() {
-                        seen = seen.wrapping_add(1);
-                        for (table, (counts, last)) in counts.iter_mut().zip(&mut last).enumerate() {
-                            for_each_row(schema, &samples, table, sample, |row| {
-                                if std::mem::replace(&mut last[row as usize], seen) != seen {
-                                    counts[row as usize] += 1;
-                                }
-                            });
-                        }
-                    }
+                    counts.add(schema, &samples, 0..samples.labels.len() as u32);
                     Ok::<_, TrainingError>(())
                 })?;
-                Ok(counts)
+                Ok(counts.into_tables())
             }
         }
     }

@@ -103,10 +103,7 @@ pub fn encode(samples: &Samples) -> Vec<u8> {
     samples.users.iter().for_each(|&user| put_u32(&mut out, user));
     plain_columns(samples).for_each(|column| put_column(&mut out, column));
     for histories in &samples.histories {
-        let behaviours = histories.pool.first().map_or(0, |column| match column {
-            FieldColumn::Rows(rows) => rows.len(),
-            FieldColumn::Numbers(numbers) => numbers.len(),
-        });
+        let behaviours = histories.pool.first().map_or(0, FieldColumn::len);
         put_u32(&mut out, behaviours as u32);
         for &(start, end) in &histories.spans {
             put_u32(&mut out, start);
@@ -139,10 +136,7 @@ pub fn append(mut bytes: &[u8], out: &mut Samples) -> Option<()> {
         append_column(&mut bytes, column, samples)?;
     }
     for histories in &mut out.histories {
-        let before = histories.pool.first().map_or(0, |column| match column {
-            FieldColumn::Rows(rows) => rows.len(),
-            FieldColumn::Numbers(numbers) => numbers.len(),
-        }) as u32;
+        let before = histories.pool.first().map_or(0, FieldColumn::len) as u32;
         let behaviours = u32s(&mut bytes, 1)?.next()? as usize;
         let mut ends = u32s(&mut bytes, 2 * samples)?;
         while let (Some(start), Some(end)) = (ends.next(), ends.next()) {

@@ -12,7 +12,8 @@ use super::spill::{Event, HistoryKind, Partitions, Sample, Spill, is_of};
 use super::splitter::Splitter;
 use super::{BLOCK, BlockEntry, Index, block};
 use crate::data::coded::{RawValue, times};
-use crate::data::dataset::{Dataset, FieldColumn, for_each_row};
+use crate::data::counts::Counts;
+use crate::data::dataset::{Dataset, FieldColumn};
 use crate::data::error::DataError;
 use crate::data::files::{log_requests, sample_requests, side_frames};
 use crate::data::frame::{Frame, Pieces};
@@ -32,8 +33,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use twox_hash::XxHash3_64;
 
-/// Bytes of the samples' files that a partition takes at least.
-const PARTITION: u64 = 64 << 20;
+/// Bytes of the samples' files for one partition: as Parquet of narrow rows some 150 MB in memory.
+const PARTITION: u64 = 16 << 20;
 
 /// Files that are open together at most.
 const OPEN_FILES: usize = 512;
@@ -78,7 +79,7 @@ pub(super) fn build(
     let mut fits = Fits::new(job);
     for partition in 0..spilled.count {
         let dataset = spilled.load(partition, &schema)?;
-        counts.add(&schema, &dataset);
+        counts.add(&schema, &dataset.samples, dataset.train.iter().copied());
         fits.add(&dataset);
     }
     let (vocabularies, rows) = coder.choose_rows(&counts)?;
@@ -330,7 +331,7 @@ impl<'a> Coder<'a> {
 
     /// Vocabularies, and the final row of each provisional one, by table.
     fn choose_rows(&self, counts: &Counts) -> Result<(Vec<Vocabulary>, Vec<Vec<u32>>), DataError> {
-        let tables = self.ids.iter().zip(self.job.tables.values()).zip(&counts.counts);
+        let tables = self.ids.iter().zip(self.job.tables.values()).zip(counts.tables());
         let chosen: Vec<_> =
             tables.map(|((ids, config), counts)| ids.finish(config, counts)).collect::<Result<_, _>>()?;
         Ok(chosen.into_iter().unzip())
@@ -409,35 +410,6 @@ impl SequencePlan<'_> {
             spill.event(index, &Event { user: users[row], time: times[row], fields: &fields })?;
         }
         Ok(())
-    }
-}
-
-/// The training samples that contain each provisional row.
-struct Counts {
-    /// By table.
-    counts: Vec<Vec<u32>>,
-    /// By table: the sample, counted over all partitions, that contained a row last.
-    last: Vec<Vec<u32>>,
-    samples: u32,
-}
-
-impl Counts {
-    fn new(schema: &Schema) -> Self {
-        let zeros = || schema.tables.iter().map(|table| vec![0; table.vocabulary.rows()]).collect();
-        Self { counts: zeros(), last: zeros(), samples: 0 }
-    }
-
-    fn add(&mut self, schema: &Schema, dataset: &Dataset) {
-        for &sample in &dataset.train {
-            self.samples = self.samples.wrapping_add(1);
-            for (table, (counts, last)) in self.counts.iter_mut().zip(&mut self.last).enumerate() {
-                for_each_row(schema, &dataset.samples, table, sample as usize, |row| {
-                    if std::mem::replace(&mut last[row as usize], self.samples) != self.samples {
-                        counts[row as usize] += 1;
-                    }
-                });
-            }
-        }
     }
 }
 
@@ -528,7 +500,7 @@ fn write_blocks(
         for (table, rows) in rows.iter().enumerate() {
             remap_rows(schema, &mut dataset.samples, |kind| is_of(kind, table), rows);
         }
-        counts.add(schema, &dataset);
+        counts.add(schema, &dataset.samples, dataset.train.iter().copied());
         let splits = [&dataset.train, &dataset.valid, &dataset.test];
         for (blocks, indices) in blocks.iter_mut().zip(splits) {
             for indices in indices.chunks(BLOCK) {
@@ -543,5 +515,5 @@ fn write_blocks(
     out.flush().map_err(failed)?;
     let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
-    Ok((blocks, counts.counts))
+    Ok((blocks, counts.into_tables()))
 }

@@ -5,6 +5,7 @@
 
 use crate::data::coded::RawValue;
 use crate::data::error::{DataError, Location};
+use crate::data::vocabulary::{from_keys, integer};
 use crate::job::{IdKind, TableConfig};
 use crate::schema::Vocabulary;
 use din_core::hash_text;
@@ -144,27 +145,12 @@ impl Ids {
         };
         let least = config.min_count.max(1);
         let all = || self.keys.iter().zip(&self.is_text).map(key);
-        let mut keys: Vec<u64> =
-            all().zip(counts).filter(|&(_, &count)| count >= least).filter_map(|(key, _)| key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let vocabulary = match (keys.first(), keys.last()) {
-            (Some(&first), Some(&last)) if !as_texts && last - first == keys.len() as u64 - 1 => {
-                Vocabulary::Dense { first, first_row: 1, count: keys.len() as u32 }
-            }
-            _ if as_texts => Vocabulary::HashedText(keys),
-            _ => Vocabulary::Keys(keys),
-        };
+        let chosen = all().zip(counts).filter(|&(_, &count)| count >= least).filter_map(|(key, _)| key);
+        let vocabulary = from_keys(chosen.collect(), !as_texts);
         let rows = all().map(|key| key.map_or(0, |key| vocabulary.row(key)));
         let rows = std::iter::once(0).chain(rows).collect();
         Ok((vocabulary, rows))
     }
-}
-
-/// The integer that a text is the canonical form of.
-fn integer(text: &str) -> Option<u64> {
-    let canonical = text == "0" || !text.starts_with(['0', '+']);
-    text.parse().ok().filter(|_| canonical)
 }
 
 fn second_hash(text: &str) -> u32 {

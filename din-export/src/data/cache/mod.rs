@@ -162,12 +162,6 @@ impl Cache {
         &self.index.counts
     }
 
-    /// Gives up the counts, which are as long as the vocabularies, to who needs them alone.
-    #[must_use]
-    pub fn take_counts(&mut self) -> Vec<Vec<u32>> {
-        std::mem::take(&mut self.index.counts)
-    }
-
     /// A hash of everything in it.
     #[must_use]
     pub fn identity(&self) -> u64 {

@@ -1,5 +1,7 @@
 //! What ships is what is measured: scores samples with din-core, through raw ids and the blob's vocabularies.
 
+use crate::data::DataError;
+use crate::data::cache::{Cache, Split};
 use crate::data::dataset::{Dataset, FieldColumn, Histories};
 use crate::job::nearest::Suggestion;
 use crate::metrics::Metrics;
@@ -48,6 +50,9 @@ pub enum EvaluationError {
         /// Kind of the dataset's ids.
         found: &'static str,
     },
+    /// The samples cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// din-core refuses a sample.
     #[error("sample {sample}: {source}")]
     Score {
@@ -77,22 +82,59 @@ pub struct Evaluation {
 /// Every variant of [`EvaluationError`].
 pub fn evaluate(blob: &[u8], dataset: &Dataset, indices: &[u32]) -> Result<Evaluation, EvaluationError> {
     let model = Model::from_bytes(blob)?;
-    let view = RawSamples::new(&model, dataset)?;
-    let start = Instant::now();
-    let threads = rayon::current_num_threads();
-    let chunk = indices.len().div_ceil(4 * threads).max(1);
-    let scores: Vec<Vec<f32>> =
-        indices.par_chunks(chunk).map(|indices| view.score(&model, indices)).collect::<Result<_, _>>()?;
-    let seconds = start.elapsed().as_secs_f64() * threads.min(indices.len()) as f64;
-    let scores = scores.concat();
-    let pick = |values: &[f32]| -> Vec<f32> { indices.iter().map(|&index| values[index as usize]).collect() };
-    let labels = pick(&dataset.samples.labels);
-    let users: Vec<u32> = indices.iter().map(|&index| dataset.samples.users[index as usize]).collect();
-    Ok(Evaluation {
-        metrics: Metrics::of(&scores, &labels, &users),
-        microseconds_per_sample: seconds * 1e6 / indices.len().max(1) as f64,
-        scores,
-    })
+    let mut scored = Scored::default();
+    scored.add(&model, dataset, indices)?;
+    Ok(scored.finish())
+}
+
+/// As [`evaluate`], for samples on disk.
+///
+/// # Errors
+/// Every variant of [`EvaluationError`].
+pub fn evaluate_cached(blob: &[u8], cache: &Cache, split: Split) -> Result<Evaluation, EvaluationError> {
+    let model = Model::from_bytes(blob)?;
+    let mut scored = Scored::default();
+    let mut dataset = Dataset { schema: cache.schema().clone(), ..Dataset::default() };
+    cache.for_each_window(split, |samples| {
+        let indices: Vec<u32> = (0..samples.labels.len() as u32).collect();
+        dataset.samples = samples;
+        scored.add(&model, &dataset, &indices)
+    })?;
+    Ok(scored.finish())
+}
+
+/// Scores, and what they are measured by.
+#[derive(Default)]
+struct Scored {
+    scores: Vec<f32>,
+    labels: Vec<f32>,
+    users: Vec<u32>,
+    /// Of threads.
+    seconds: f64,
+}
+
+impl Scored {
+    fn add(&mut self, model: &Model<'_>, dataset: &Dataset, indices: &[u32]) -> Result<(), EvaluationError> {
+        let view = RawSamples::new(model, dataset)?;
+        let start = Instant::now();
+        let threads = rayon::current_num_threads();
+        let chunk = indices.len().div_ceil(4 * threads).max(1);
+        let scores: Vec<Vec<f32>> =
+            indices.par_chunks(chunk).map(|indices| view.score(model, indices)).collect::<Result<_, _>>()?;
+        self.seconds += start.elapsed().as_secs_f64() * threads.min(indices.len()) as f64;
+        self.scores.extend(scores.concat());
+        self.labels.extend(indices.iter().map(|&index| dataset.samples.labels[index as usize]));
+        self.users.extend(indices.iter().map(|&index| dataset.samples.users[index as usize]));
+        Ok(())
+    }
+
+    fn finish(self) -> Evaluation {
+        Evaluation {
+            metrics: Metrics::of(&self.scores, &self.labels, &self.users),
+            microseconds_per_sample: self.seconds * 1e6 / self.scores.len().max(1) as f64,
+            scores: self.scores,
+        }
+    }
 }
 
 /// One field of the blob: where the dataset has it.

@@ -28,6 +28,7 @@
 //! | [`import`], [`data`] | models as safetensors and TOML, in and out; CSV and Parquet to a [`data::dataset::Dataset`] |
 //! | [`network`] | forward and backward |
 //! | [`training`] | epochs, optimisers, regularisation |
+//! | [`journal`] | `metrics.jsonl` and TensorBoard files of a run |
 //! | [`scoring`] | a request scored along the path of its blob |
 //! | [`evaluation`], [`rank`], [`inspect`], [`bench`](mod@bench) | a blob measured, asked, described, timed: all through din-core |
 //! | [`emit`] | a blob as source code, with a self-test |
@@ -45,6 +46,7 @@ pub mod evaluation;
 pub mod import;
 pub mod inspect;
 pub mod job;
+pub mod journal;
 pub mod metrics;
 pub mod network;
 pub mod output;

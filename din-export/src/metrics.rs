@@ -2,7 +2,7 @@
 //!
 //! Scores are probabilities, labels 0 or 1, users dense numbers; the slices of one call have one length.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Bins of the expected calibration error.
 pub const CALIBRATION_BINS: usize = 20;
@@ -11,7 +11,7 @@ pub const CALIBRATION_BINS: usize = 20;
 pub const LOG_LOSS_CLAMP: f64 = 1e-7;
 
 /// Every metric of some scores.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Metrics {
     /// Samples.
     pub samples: usize,
@@ -40,7 +40,7 @@ impl Metrics {
 }
 
 /// AUC within users, averaged two ways. Users whose labels are all the same have no AUC and are left out of both.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Gauc {
     /// The mean over users, weighted by their samples (impressions): the DIN paper's GAUC.
     pub weighted: f64,
@@ -51,7 +51,7 @@ pub struct Gauc {
 }
 
 /// Whether scores are probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Calibration {
     /// `sum over bins of (samples of the bin / samples) |mean score - mean label|`, over [`CALIBRATION_BINS`] bins of nearly
     /// equal numbers of samples, in the order of their scores; equal scores share a bin.

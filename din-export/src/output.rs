@@ -1,6 +1,7 @@
 //! Files that are whole or not there.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// A file could not be written; what was there before is untouched.
@@ -52,19 +53,52 @@ pub fn prepare(folder: &Path) -> Result<(), WriteError> {
     stage(&folder.join("file"), &[]).map(drop)
 }
 
+/// As [`write()`], for content that is too large to be in memory twice: `content` writes it piece by piece. Survives a loss
+/// of power: file and folder are synchronised.
+///
+/// # Errors
+/// Those of `content`, and as [`write()`]; what was there before is untouched.
+pub fn write_with<E: From<std::io::Error>>(
+    file: &Path,
+    content: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), E>,
+) -> Result<(), E> {
+    let directory = folder_of(file);
+    std::fs::create_dir_all(directory)?;
+    let mut beside = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory)?;
+    let mut out = BufWriter::new(beside.as_file_mut());
+    content(&mut out)?;
+    out.flush()?;
+    drop(out);
+    beside.as_file().sync_all()?;
+    allow_reading(beside.as_file())?;
+    beside.persist(file).map_err(|error| error.error)?;
+    // A folder cannot be opened everywhere; where it can, the new name is made to last.
+    if let Ok(folder) = File::open(directory) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// Start of the names of files that are not finished: what a killed process leaves behind.
+pub const TEMPORARY: &str = ".din-";
+
 /// A temporary file with the content, in the folder of `file`.
 fn stage(file: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, WriteError> {
     let failed = |source| WriteError { file: file.to_owned(), source };
-    let directory = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = folder_of(file);
     std::fs::create_dir_all(directory).map_err(failed)?;
-    let mut beside = tempfile::Builder::new().prefix(".din-").tempfile_in(directory).map_err(failed)?;
+    let mut beside = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory).map_err(failed)?;
     beside.write_all(content).map_err(failed)?;
     beside.as_file().sync_all().map_err(failed)?;
     allow_reading(beside.as_file()).map_err(failed)?;
     Ok(beside)
+}
+
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Temporary files are private; a result is not.
@@ -90,6 +124,20 @@ mod tests {
         write(&file, b"old").unwrap();
         let error = write(&file.join("below"), b"new").unwrap_err();
         assert!(error.to_string().contains("below"), "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_content_that_fails_half_way_leaves_the_old_file_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("large");
+        write_with::<std::io::Error>(&file, |out| out.write_all(b"old")).unwrap();
+        let error = write_with::<std::io::Error>(&file, |out| {
+            out.write_all(b"new")?;
+            Err(std::io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(error.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
         assert_eq!(std::fs::read(&file).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }

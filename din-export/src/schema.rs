@@ -1,9 +1,10 @@
 //! What a model reads: tables, fields and behaviour sequences, shared by the data, the network and the blob.
 
 use din_core::Normaliser;
+use serde::{Deserialize, Serialize};
 
 /// How raw ids become rows of a table. Row 0 stands for every id that the vocabulary does not hold.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub enum Vocabulary {
     /// Integer ids `first .. first + count` map to rows `first_row .. first_row + count`.
     Dense {
@@ -58,7 +59,7 @@ impl Vocabulary {
 }
 
 /// One embedding table: every field that names it shares its rows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct TableSpec {
     /// Unique among the tables.
     pub name: String,
@@ -69,7 +70,7 @@ pub struct TableSpec {
 }
 
 /// What a field holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub enum FieldKind {
     /// An id, embedded by the table with this index.
     Categorical {
@@ -81,7 +82,7 @@ pub enum FieldKind {
 }
 
 /// One field of the profile, the context or the candidate.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Field {
     /// Unique within its group.
     pub name: String,
@@ -90,7 +91,7 @@ pub struct Field {
 }
 
 /// One field of a behaviour.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct BehaviourField {
     /// Name and kind.
     pub field: Field,
@@ -99,7 +100,7 @@ pub struct BehaviourField {
 }
 
 /// A behaviour sequence.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct SequenceSpec {
     /// Unique among the sequences.
     pub name: String,
@@ -110,7 +111,7 @@ pub struct SequenceSpec {
 }
 
 /// Everything that a model reads.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Schema {
     /// Embedding tables.
     pub tables: Vec<TableSpec>,

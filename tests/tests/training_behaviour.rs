@@ -184,7 +184,7 @@ fn early_stopping_returns_the_best_validation_epoch() {
         let config = TrainingConfig { patience: 3, select_on, ..config(30) };
         let mut seen = Vec::new();
         let trained = train(&dataset, &model(PoolingKind::Sum), &config, &mut |event| {
-            if let Event::Epoch { report, network } = event {
+            if let Event::Epoch { report, network, .. } = event {
                 assert_eq!(evaluate(network, &dataset.samples, &dataset.valid), report.valid);
                 seen.push(report.clone());
             }
@@ -346,8 +346,54 @@ fn a_diverging_run_stops_with_epoch_and_step() {
         OptimizerConfig { kind: OptimizerKind::Sgd, learning_rate: 1e30, ..OptimizerConfig::default() };
     let config = TrainingConfig { optimizer, ..config(2) };
     let error = quietly(&dataset(600, true), &model(PoolingKind::Attention), &config).unwrap_err();
-    assert!(matches!(error, TrainingError::NonFiniteLoss { epoch: 1, step: 2.., .. }), "{error}");
+    let TrainingError::Diverged { epoch: 1, step: 2.., diagnosis: Some(diagnosis), .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(!diagnosis.number.is_finite() || diagnosis.number > 1e10, "{diagnosis:?}");
     assert!(error.to_string().starts_with("epoch 1, step "), "{error}");
+}
+
+#[test]
+fn an_exploding_loss_stops_before_it_is_not_a_number() {
+    let optimizer =
+        OptimizerConfig { kind: OptimizerKind::Sgd, learning_rate: 1e3, ..OptimizerConfig::default() };
+    let config = TrainingConfig { optimizer, max_loss: 5.0, ..config(2) };
+    let error = quietly(&dataset(600, true), &model(PoolingKind::Attention), &config).unwrap_err();
+    assert!(matches!(error, TrainingError::Diverged { loss: 5.0..1e30, .. }), "{error}");
+    assert!(error.to_string().contains("lower `optimizer.learning_rate` (it is 1e3)"), "{error}");
+}
+
+/// What the diagnosis says of the first ten samples after one number of the network was spoilt.
+fn diagnosis(part: &str, index: usize, value: f32) -> String {
+    use din_export::network::state::Part;
+    use din_export::training::diagnosis::diagnose;
+    let dataset = dataset(50, true);
+    let mut network = Network::<f32>::new(&dataset.schema, &model(PoolingKind::Attention), 0.5, 1).unwrap();
+    let mut state = network.state_mut();
+    let names: Vec<String> = state.iter().map(|(name, _)| name.clone()).collect();
+    match state.iter_mut().find(|(name, _)| name == part) {
+        Some((_, Part::Numbers(numbers))) => numbers[index] = value,
+        _ => panic!("no {part} in {names:?}"),
+    }
+    drop(state);
+    let indices: Vec<u32> = (0..10).collect();
+    diagnose(&network, Batch { samples: &dataset.samples, indices: &indices }).unwrap().to_string()
+}
+
+#[test]
+fn the_first_place_that_is_not_finite_is_named() {
+    let text = diagnosis("weight of layer 1 of the head", 3, f32::NAN);
+    assert!(
+        text.contains("a weight that is not finite: NaN in the weights of layer 1 of the head"),
+        "{text}"
+    );
+    let text = diagnosis("bias of layer 0 of the head", 0, 1e20);
+    assert!(
+        text.starts_with("the largest number: 1.0000000200408773e20 in the weights of layer 0"),
+        "{text}"
+    );
+    let text = diagnosis("table `item`", 8 * 3, f32::INFINITY);
+    assert!(text.contains("inf in row 3 of table `item`"), "{text}");
 }
 
 #[test]

@@ -56,7 +56,8 @@ pub fn run(arguments: &Arguments, threads: &[u16], json: bool) -> CommandResult 
     };
     let progress = Progress::new();
     progress.begin("measuring");
-    let report = measure(&model, &plan, &mut |done, all| progress.advance("measuring", done, all))?;
+    let report =
+        measure(&model, &plan, &mut |done, all| progress.advance(done, all, || "measuring".to_owned()))?;
     drop(progress);
     super::print(json, &report, &report.to_string())
 }

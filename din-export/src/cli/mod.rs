@@ -10,6 +10,7 @@ mod inspect;
 mod progress;
 mod rank;
 mod size;
+mod stop;
 mod train;
 
 use clap::error::ErrorKind;
@@ -75,7 +76,8 @@ struct JobArguments {
     data: Option<PathBuf>,
 }
 
-/// Parses the arguments and runs the command; 0 is success, 1 a failure, 2 a wrong command line.
+/// Parses the arguments and runs the command; 0 is success, 1 a failure, 2 a wrong command line, 130 and 143 a run that
+/// SIGINT and SIGTERM stopped.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.threads.len() > 1 && !matches!(cli.command, Command::Bench(_)) {
@@ -101,6 +103,10 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of our output has seen enough: that is no failure of ours.
         Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<stop::Stopped>() => {
+            eprintln!("{error}");
+            ExitCode::from(error.downcast_ref().map_or(1, stop::Stopped::exit_code))
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

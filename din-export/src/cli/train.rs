@@ -1,14 +1,26 @@
 //! `din-export train`
 
-use super::progress::Progress;
+use super::progress::{Progress, Rate};
+use super::stop::StopSignals;
 use super::{CommandResult, JobArguments, load_job};
 use din_export::blob;
 
-use din_export::evaluation::{Evaluation, evaluate};
-use din_export::training::{EpochReport, Event, train};
+use din_export::config::interval::Interval;
+use din_export::data::DataError;
+use din_export::data::cache::{Cache, Split};
+use din_export::data::dataset::Dataset;
+use din_export::data::load::LoadStep;
+use din_export::evaluation::{Evaluation, EvaluationError, evaluate, evaluate_cached};
+use din_export::job::Job;
+use din_export::journal::Journal;
+use din_export::request::Request;
+use din_export::training::checkpoint::Folder;
+use din_export::training::memory::{self, MemoryNeed};
+use din_export::training::{EpochReport, Event, Outcome, RunOptions, Source, run as train};
+use din_export::weights::ModelWeights;
 use din_export::{data, import, output, tradeoff};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -20,6 +32,15 @@ pub struct Arguments {
     /// Seed [default: what the job says]
     #[arg(long)]
     seed: Option<u64>,
+    /// How often the run is saved, in DIR/checkpoints: 1000steps, 90s, 5min, 2h or never [default: what the job says]
+    #[arg(long, value_name = "INTERVAL")]
+    checkpoint_every: Option<Interval>,
+    /// Go on from the newest checkpoint, to the same weights as without the break; without one, begin
+    #[arg(long)]
+    resume: bool,
+    /// Train even if tables and optimiser need more memory than is available
+    #[arg(long)]
+    over_memory: bool,
 }
 
 /// What `metrics.json` holds.
@@ -42,31 +63,58 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     if let Some(seed) = arguments.seed {
         job.training.seed = seed;
     }
+    if let Some(every) = arguments.checkpoint_every {
+        job.training.checkpoint.every = every;
+    }
     output::prepare(&arguments.output)?;
+    let checkpoints = arguments.output.join("checkpoints");
     let progress = Progress::new();
-    let dataset =
-        data::load(&job, arguments.job.data.as_deref(), &mut |step| progress.begin(&step.to_string()))?;
-    progress.line(&format!(
-        "{} training, {} validation, {} test samples",
-        dataset.train.len(),
-        dataset.valid.len(),
-        dataset.test.len()
-    ));
-    let trained = train(&dataset, &job.model, &job.training, &mut |event| match event {
-        Event::Step { epoch, step, steps, loss } => {
-            progress.advance(&format!("epoch {epoch}, loss {loss:.4}"), step as u64, steps as u64);
+    let data = Data::open(&job, arguments.job.data.as_deref(), &progress)?;
+    let [train_samples, valid_samples, test_samples] = data.samples();
+    progress
+        .line(&format!("{train_samples} training, {valid_samples} validation, {test_samples} test samples"));
+    let need = MemoryNeed::of(data.source().schema(), &job.model, &job.training);
+    progress.line(&format!("training needs {need}"));
+    if !arguments.over_memory {
+        need.check(memory::available())?;
+    }
+    let signals = StopSignals::watch()?;
+    let options = RunOptions {
+        checkpoints: Some(checkpoints.clone()),
+        resume: arguments.resume,
+        stop: Some(signals.flag()),
+    };
+    let mut journal = Journal::new(&arguments.output, job.training.log_every);
+    let mut broken = None;
+    let mut rate = Rate::new();
+    let epochs = job.training.epochs;
+    let outcome = train(data.source(), &job.model, &job.training, &options, &mut |event| {
+        show(&event, &progress, &mut rate, epochs);
+        // A journal that cannot be written stops the run, saved as by a signal.
+        if broken.is_none()
+            && let Err(error) = journal.record(&event)
+        {
+            broken = Some(error);
+            signals.raise();
         }
-        Event::Epoch { report, .. } => progress.line(&epoch_line(report)),
     })?;
+    if let Some(error) = broken {
+        return Err(error.into());
+    }
+    let trained = match outcome {
+        Outcome::Finished(trained) => trained,
+        Outcome::Stopped { checkpoint } => return Err(signals.stopped(checkpoint).into()),
+    };
+    drop(signals);
     let mut weights = trained.weights;
     weights.name.clone_from(&job.name);
     let mut options = job.export.options();
     if options.calibrates() {
-        options.requests = tradeoff::calibration_requests(&weights, &dataset, &dataset.train)?;
+        options.requests = data.calibration_requests(&weights)?;
     }
     let bytes = blob::write(&weights, &options)?;
     progress.begin("evaluating the blob");
-    let test = if dataset.test.is_empty() { None } else { Some(evaluate(&bytes, &dataset, &dataset.test)?) };
+    let test = if test_samples == 0 { None } else { Some(data.evaluate(&bytes, Split::Test)?) };
     let report = Report {
         job: job.name,
         seed: job.training.seed,
@@ -74,15 +122,103 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
         epochs: trained.epochs,
         blob_bytes: bytes.len(),
         scratch_bytes: din_core::Model::from_bytes(&bytes)?.scratch_len_for(din_core::Blocking::SMALL) * 4,
-        valid: evaluate(&bytes, &dataset, &dataset.valid)?,
+        valid: data.evaluate(&bytes, Split::Valid)?,
         test,
     };
     let mut files = import::files(&weights, &job.export, &arguments.output);
     files.push((arguments.output.join("metrics.json"), serde_json::to_vec_pretty(&report)?));
     files.push((arguments.output.join("model.din"), bytes));
     output::write_together(&files)?;
+    Folder::new(&checkpoints).clear()?;
     drop(progress);
     super::print(json, &report, &text(&report, &arguments.output))
+}
+
+/// The samples of a job, in memory or on disk.
+enum Data {
+    Memory(Box<Dataset>),
+    Stream(Box<Cache>, usize),
+}
+
+impl Data {
+    fn open(job: &Job, directory: Option<&Path>, progress: &Progress) -> Result<Self, DataError> {
+        let mut begin = |step: LoadStep<'_>| progress.begin(&step.to_string());
+        match &job.data.stream {
+            None => Ok(Self::Memory(Box::new(data::load(job, directory, &mut begin)?))),
+            Some(stream) => {
+                Ok(Self::Stream(Box::new(Cache::open(job, directory, &mut begin)?), stream.window))
+            }
+        }
+    }
+
+    /// Of the training, validation and test split.
+    fn samples(&self) -> [u64; 3] {
+        match self {
+            Self::Memory(data) => [&data.train, &data.valid, &data.test].map(|split| split.len() as u64),
+            Self::Stream(cache, _) => {
+                [Split::Train, Split::Valid, Split::Test].map(|split| cache.samples(split))
+            }
+        }
+    }
+
+    fn source(&self) -> Source<'_> {
+        match self {
+            Self::Memory(dataset) => Source::Memory(dataset),
+            Self::Stream(cache, window) => Source::Stream { cache, window: *window },
+        }
+    }
+
+    fn evaluate(&self, blob: &[u8], split: Split) -> Result<Evaluation, EvaluationError> {
+        match self {
+            Self::Stream(cache, _) => evaluate_cached(blob, cache, split),
+            Self::Memory(dataset) => {
+                let indices = match split {
+                    Split::Train => &dataset.train,
+                    Split::Valid => &dataset.valid,
+                    Split::Test => &dataset.test,
+                };
+                evaluate(blob, dataset, indices)
+            }
+        }
+    }
+
+    /// From the training samples; of a cache, from the first window.
+    fn calibration_requests(
+        &self,
+        weights: &ModelWeights,
+    ) -> Result<Vec<Request>, Box<dyn std::error::Error + Send + Sync>> {
+        let first;
+        let dataset = match self {
+            Self::Memory(dataset) => dataset,
+            Self::Stream(cache, window) => {
+                first = cache.first_samples(*window)?;
+                &first
+            }
+        };
+        Ok(tradeoff::calibration_requests(weights, dataset, &dataset.train)?)
+    }
+}
+
+fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, epochs: usize) {
+    match *event {
+        Event::Step { epoch, step, steps, loss, samples, .. } => {
+            rate.step(samples);
+            let left = ((epochs - epoch) * steps + steps - step) as u64;
+            progress.advance(step as u64, steps as u64, || {
+                format!("epoch {epoch} of {epochs}, loss {loss:.4}, {}", rate.text(left))
+            });
+        }
+        Event::Epoch { report, .. } => progress.line(&epoch_line(report)),
+        Event::Torn { file } => progress.line(&format!("{}: torn, using the one before", file.display())),
+        Event::Resumed { file, epoch, step, other_threads, .. } => {
+            let place = format!("resuming from {}: epoch {epoch}, after step {step}", file.display());
+            let note = other_threads.map_or_else(String::new, |threads| {
+                format!(" (saved with --threads {threads}: with another number, rounding may differ)")
+            });
+            progress.line(&(place + &note));
+        }
+        _ => {}
+    }
 }
 
 fn epoch_line(report: &EpochReport) -> String {

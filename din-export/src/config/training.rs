@@ -1,5 +1,6 @@
 //! How a model is trained, as a job file states it.
 
+use super::interval::Interval;
 use serde::{Deserialize, Serialize};
 
 /// Which rule turns gradients into steps.
@@ -99,6 +100,21 @@ pub enum SelectionMetric {
     LogLoss,
 }
 
+/// When a run is saved, so that it can be resumed.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointConfig {
+    /// `"1000steps"`, `"90s"`, `"5min"` (the default), `"2h"` or `"never"`. A run that is told to stop, or that finds a better
+    /// epoch, is saved in between unless this is `"never"`.
+    pub every: Interval,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { every: Interval::Seconds(300) }
+    }
+}
+
 /// Everything about a training run.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -123,6 +139,13 @@ pub struct TrainingConfig {
     pub optimizer: OptimizerConfig,
     /// Embedding rows.
     pub regularization: RegularizationConfig,
+    /// Saving.
+    pub checkpoint: CheckpointConfig,
+    /// How often a line goes to `metrics.jsonl` and a point to TensorBoard: as `checkpoint.every`, by default `"100steps"`.
+    pub log_every: Interval,
+    /// A batch's mean loss above this ends the run: it explodes. ln 2 = 0.69 is that of a model that knows nothing; 0 ends it
+    /// for what is not a number alone.
+    pub max_loss: f64,
 }
 
 impl Default for TrainingConfig {
@@ -138,6 +161,9 @@ impl Default for TrainingConfig {
             moving_average: 0.99,
             optimizer: OptimizerConfig::default(),
             regularization: RegularizationConfig::default(),
+            checkpoint: CheckpointConfig::default(),
+            log_every: Interval::Steps(100),
+            max_loss: 100.0,
         }
     }
 }

@@ -21,6 +21,28 @@ impl<'a> RawValue<'a> {
         Self { text: text.trim(), frame, row }
     }
 
+    /// The same place with another text: what a look-up found there.
+    #[must_use]
+    pub fn with_text(self, text: &'a str) -> Self {
+        Self { text, ..self }
+    }
+
+    /// As a number of a column, NaN where missing.
+    ///
+    /// # Errors
+    /// `Value` for anything that is neither empty nor a finite number.
+    pub fn number(&self, column: &str) -> Result<f32, DataError> {
+        if self.text.is_empty() {
+            return Ok(f32::NAN);
+        }
+        self.text.parse().ok().filter(|number: &f32| number.is_finite()).ok_or_else(|| DataError::Value {
+            at: self.location(),
+            found: self.text.to_owned(),
+            place: format!("in numeric column `{column}`"),
+            expected: "a finite number, or an empty cell where it is not known",
+        })
+    }
+
     /// Where it was first seen.
     #[must_use]
     pub fn location(&self) -> Location {
@@ -111,7 +133,7 @@ impl<'a> Coded<'a> {
         let mut interner = Interner::default();
         let translate = |value: &RawValue<'a>| {
             let found = side.value(value.text, column);
-            interner.code(found.unwrap_or(RawValue { text: "", ..*value }))
+            interner.code(found.unwrap_or(value.with_text("")))
         };
         let translated: Vec<u32> = self.interner.distinct.iter().map(translate).collect();
         let codes = self.codes.iter().map(|&code| translated[code as usize]).collect();
@@ -123,17 +145,7 @@ impl<'a> Coded<'a> {
     /// # Errors
     /// `Value` for anything that is neither empty nor a finite number.
     pub fn numbers(&self, column: &str) -> Result<Vec<f32>, DataError> {
-        let number = |value: &RawValue<'_>| match value.text {
-            "" => Ok(f32::NAN),
-            text => {
-                text.parse().ok().filter(|number: &f32| number.is_finite()).ok_or_else(|| DataError::Value {
-                    at: value.location(),
-                    found: value.text.to_owned(),
-                    place: format!("in numeric column `{column}`"),
-                    expected: "a finite number, or an empty cell where it is not known",
-                })
-            }
-        };
+        let number = |value: &RawValue<'_>| value.number(column);
         let numbers: Vec<f32> = self.interner.distinct.iter().map(number).collect::<Result<_, _>>()?;
         Ok(self.codes.iter().map(|&code| numbers[code as usize]).collect())
     }

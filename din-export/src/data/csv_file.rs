@@ -7,39 +7,53 @@ use flate2::bufread::MultiGzDecoder;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Appends the requested columns to `columns`, in the order of `requests`; returns how many rows.
-///
-/// UTF-8, separated by commas, quoted with `"`, a header first. Whether it is gzipped is told by the first bytes.
-///
-/// # Errors
-/// `Unreadable`, `Malformed` and `MissingColumn`.
-pub fn read(
-    file: &Path,
-    key: &str,
-    requests: &Requests,
-    columns: &mut [TextColumn],
-) -> Result<usize, DataError> {
-    let mut reader = csv::Reader::from_reader(open(file, key)?);
-    let header = reader.headers().map_err(|error| malformed(file, error))?.clone();
-    let indices = indices(file, requests, &header.iter().collect::<Vec<_>>())?;
-    let mut record = csv::StringRecord::new();
-    let mut rows = 0;
-    while reader.read_record(&mut record).map_err(|error| malformed(file, error))? {
-        for (column, &index) in columns.iter_mut().zip(&indices) {
-            column.push(&record[index]);
-        }
-        rows += 1;
+/// A CSV file, read piece by piece: UTF-8, separated by commas, quoted with `"`, a header first. Whether it is gzipped is
+/// told by the first bytes.
+pub struct CsvFile {
+    file: PathBuf,
+    reader: csv::Reader<Box<dyn Read + Send>>,
+    /// Of the requested columns.
+    indices: Vec<usize>,
+    record: csv::StringRecord,
+}
+
+impl CsvFile {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// `Unreadable`, `Malformed` and `MissingColumn`.
+    pub fn open(file: &Path, key: &str, requests: &Requests) -> Result<Self, DataError> {
+        let mut reader = csv::Reader::from_reader(open(file, key)?);
+        let header = reader.headers().map_err(|error| malformed(file, error))?.clone();
+        let indices = indices(file, requests, &header.iter().collect::<Vec<_>>())?;
+        Ok(Self { file: file.to_owned(), reader, indices, record: csv::StringRecord::new() })
     }
-    Ok(rows)
+
+    /// Appends at most so many rows of the requested columns to `columns`, in the order of the requests; returns how many,
+    /// 0 at the end.
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn read(&mut self, limit: usize, columns: &mut [TextColumn]) -> Result<usize, DataError> {
+        let Self { file, reader, indices, record } = self;
+        let mut rows = 0;
+        while rows < limit && reader.read_record(record).map_err(|error| malformed(file, error))? {
+            for (column, &index) in columns.iter_mut().zip(&*indices) {
+                column.push(&record[index]);
+            }
+            rows += 1;
+        }
+        Ok(rows)
+    }
 }
 
 /// The bytes of a file, unzipped.
-fn open(file: &Path, key: &str) -> Result<Box<dyn Read>, DataError> {
+fn open(file: &Path, key: &str) -> Result<Box<dyn Read + Send>, DataError> {
     let unreadable = |source| DataError::Unreadable { file: file.to_owned(), key: key.to_owned(), source };
     let mut reader = BufReader::with_capacity(1 << 16, File::open(file).map_err(unreadable)?);
     let gzipped = reader.fill_buf().map_err(unreadable)?.starts_with(&GZIP);
@@ -84,7 +98,7 @@ fn malformed(file: &Path, error: csv::Error) -> DataError {
 #[cfg(test)]
 mod tests {
     use super::super::frame::{Requests, TextColumn};
-    use super::read;
+    use super::CsvFile;
     use std::io::Write;
 
     /// What reading column `b` of a file with these bytes gives.
@@ -96,7 +110,12 @@ mod tests {
         requests.add("b", "data.label");
         let mut columns = [TextColumn::default()];
         let folder = format!("{}/", directory.path().display());
-        read(&file, "data.samples", &requests, &mut columns)
+        CsvFile::open(&file, "data.samples", &requests)
+            .and_then(|mut csv| {
+                // Row by row: pieces of any size give the same.
+                while csv.read(1, &mut columns)? > 0 {}
+                Ok(())
+            })
             .map_err(|error| error.to_string().replace(&folder, ""))?;
         let [column] = columns;
         Ok(column)

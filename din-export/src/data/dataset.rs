@@ -11,6 +11,23 @@ pub enum FieldColumn {
     Numbers(Vec<f32>),
 }
 
+impl FieldColumn {
+    /// Entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Numbers(numbers) => numbers.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// The histories of one sequence. Samples of one user share the pool's behaviours.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Histories {
@@ -72,30 +89,41 @@ impl Dataset {
     }
 
     /// Calls `visit` with each row of a table that a sample contains, repeats included.
-    pub fn for_each_row(&self, table: usize, sample: usize, mut visit: impl FnMut(u32)) {
-        use crate::schema::FieldKind::Categorical;
-        let groups = [
-            (&self.schema.profile, &self.samples.profile),
-            (&self.schema.context, &self.samples.context),
-            (&self.schema.candidate, &self.samples.candidate),
-        ];
-        for (fields, columns) in groups {
-            for (field, column) in fields.iter().zip(columns) {
-                if let (Categorical { table: own }, FieldColumn::Rows(rows)) = (&field.kind, column)
-                    && *own == table
-                {
-                    visit(rows[sample]);
-                }
+    pub fn for_each_row(&self, table: usize, sample: usize, visit: impl FnMut(u32)) {
+        for_each_row(&self.schema, &self.samples, table, sample, visit);
+    }
+}
+
+/// As [`Dataset::for_each_row`], for samples whose schema is elsewhere.
+pub(super) fn for_each_row(
+    schema: &Schema,
+    samples: &Samples,
+    table: usize,
+    sample: usize,
+    mut visit: impl FnMut(u32),
+) {
+    use crate::schema::FieldKind::Categorical;
+    let groups = [
+        (&schema.profile, &samples.profile),
+        (&schema.context, &samples.context),
+        (&schema.candidate, &samples.candidate),
+    ];
+    for (fields, columns) in groups {
+        for (field, column) in fields.iter().zip(columns) {
+            if let (Categorical { table: own }, FieldColumn::Rows(rows)) = (&field.kind, column)
+                && *own == table
+            {
+                visit(rows[sample]);
             }
         }
-        for (sequence, histories) in self.schema.sequences.iter().zip(&self.samples.histories) {
-            let (start, end) = histories.spans[sample];
-            for (behaviour, column) in sequence.fields.iter().zip(&histories.pool) {
-                if let (Categorical { table: own }, FieldColumn::Rows(rows)) = (&behaviour.field.kind, column)
-                    && *own == table
-                {
-                    rows[start as usize..end as usize].iter().for_each(|&row| visit(row));
-                }
+    }
+    for (sequence, histories) in schema.sequences.iter().zip(&samples.histories) {
+        let (start, end) = histories.spans[sample];
+        for (behaviour, column) in sequence.fields.iter().zip(&histories.pool) {
+            if let (Categorical { table: own }, FieldColumn::Rows(rows)) = (&behaviour.field.kind, column)
+                && *own == table
+            {
+                rows[start as usize..end as usize].iter().for_each(|&row| visit(row));
             }
         }
     }

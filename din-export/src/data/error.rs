@@ -2,7 +2,7 @@
 
 use crate::job::nearest::Suggestion;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A row of a file; displays as `samples.csv, row 3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,28 @@ pub enum DataError {
         key: String,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The cache cannot be written or read: the disk is full, or the folder is not ours.
+    #[error("{}: cannot write or read the cache of the data: {source}", file.display())]
+    Cache {
+        /// The file or folder.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The cache is not what was written.
+    #[error("{}: the cache of the data is damaged; remove its folder, and it is made anew", file.display())]
+    CacheDamaged {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A folder has no data files, or none that match a pattern.
+    #[error("{}: no file matches what `{key}` names", folder.display())]
+    NoFiles {
+        /// The folder.
+        folder: PathBuf,
+        /// The job's key that names the files.
+        key: String,
     },
     /// A file's name says nothing that can be read.
     #[error("{}: unknown format; expected a name that ends in .csv, .csv.gz or .parquet", file.display())]
@@ -180,4 +202,11 @@ pub enum DataError {
         /// What there is too much of.
         what: String,
     },
+}
+
+impl DataError {
+    /// The system's refusal of a file of the cache.
+    pub(crate) fn cache(file: &Path, source: std::io::Error) -> Self {
+        Self::Cache { file: file.to_owned(), source }
+    }
 }

@@ -31,19 +31,13 @@ impl Files {
     ) -> Result<Self, DataError> {
         progress(LoadStep::Reading("samples"));
         let samples = Frame::read(directory, &job.data.samples, "data.samples", &sample_requests(job))?;
-        let mut sides = BTreeMap::new();
-        for (name, side) in &job.side {
-            progress(LoadStep::Reading(name));
-            let key = format!("side.{name}.file");
-            sides.insert(name.clone(), Frame::read(directory, &side.file, &key, &side_requests(job, name))?);
-        }
+        let sides = side_frames(job, directory, progress)?;
         let mut logs = BTreeMap::new();
         for sequence in &job.sequences {
             for source in &sequence.sources {
                 if let SourceConfig::Log { file: Some(file), .. } = source {
                     progress(LoadStep::Reading(&sequence.name));
-                    let mut requests = Requests::default();
-                    request_log(job, sequence, source, &mut requests);
+                    let requests = log_requests(job, sequence, source);
                     let key = format!("sequence.{}.source.file", sequence.name);
                     logs.insert(sequence.name.clone(), Frame::read(directory, file, &key, &requests)?);
                 }
@@ -51,6 +45,28 @@ impl Files {
         }
         Ok(Self { samples, sides, logs })
     }
+}
+
+/// The side tables of a job, by name.
+pub(super) fn side_frames(
+    job: &Job,
+    directory: &Path,
+    progress: &mut dyn FnMut(LoadStep<'_>),
+) -> Result<BTreeMap<String, Frame>, DataError> {
+    let mut sides = BTreeMap::new();
+    for (name, side) in &job.side {
+        progress(LoadStep::Reading(name));
+        let key = format!("side.{name}.file");
+        sides.insert(name.clone(), Frame::read(directory, &side.file, &key, &side_requests(job, name))?);
+    }
+    Ok(sides)
+}
+
+/// The columns that a job names in a log that is read by itself.
+pub(super) fn log_requests(job: &Job, sequence: &SequenceConfig, source: &SourceConfig) -> Requests {
+    let mut requests = Requests::default();
+    request_log(job, sequence, source, &mut requests);
+    requests
 }
 
 /// Every field of the profile, the context and the candidate, with the key of the job that defines it.
@@ -68,7 +84,7 @@ fn behaviour_fields(sequence: &SequenceConfig) -> impl Iterator<Item = (String, 
 }
 
 /// The columns that a job names in the samples.
-fn sample_requests(job: &Job) -> Requests {
+pub(super) fn sample_requests(job: &Job) -> Requests {
     let mut requests = Requests::default();
     requests.add(&job.data.user, "data.user");
     let (label, time) = (&job.data.label, &job.data.time);

@@ -1,7 +1,9 @@
 //! The columns of a table, as text.
 
+use super::csv_file::CsvFile;
 use super::error::{DataError, Location};
-use super::{csv_file, parquet_file};
+use super::parquet_file::ParquetFile;
+use super::shards;
 use crate::job::OneOrMany;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -91,8 +93,10 @@ impl Requests {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Part {
     file: PathBuf,
-    /// The frame's row that is the file's first.
+    /// The frame's row that is the first of this file.
     first_row: usize,
+    /// Rows of the file before that one.
+    skipped: usize,
 }
 
 /// The columns of one or several files that were asked for, one below the other.
@@ -119,24 +123,29 @@ impl Frame {
         let mut columns = vec![TextColumn::default(); requests.iter().len()];
         let mut parts = Vec::new();
         let mut rows = 0;
-        for name in files.as_slice() {
-            let file = directory.join(name);
-            let added = match name.strip_suffix(".gz").unwrap_or(name) {
-                name if name.ends_with(".csv") => csv_file::read(&file, key, requests, &mut columns)?,
-                name if name.ends_with(".parquet") => parquet_file::read(&file, key, requests, &mut columns)?,
-                _ => return Err(DataError::UnknownFormat { file }),
-            };
-            if added == 0 {
+        for file in shards::expand(directory, files, key)? {
+            let mut input = Input::open(&file, key, requests)?;
+            let first_row = rows;
+            loop {
+                match input.read(&mut columns)? {
+                    0 => break,
+                    added => rows += added,
+                }
+            }
+            if rows == first_row {
                 return Err(DataError::NoRows { file });
             }
-            parts.push(Part { file, first_row: rows });
-            rows += added;
+            parts.push(Part { file, first_row, skipped: 0 });
         }
         if parts.is_empty() {
             return Err(DataError::NoRows { file: directory.to_owned() });
         }
+        Ok(Self::new(parts, requests, columns, rows))
+    }
+
+    fn new(parts: Vec<Part>, requests: &Requests, columns: Vec<TextColumn>, rows: usize) -> Self {
         let columns = requests.iter().map(|(name, _)| name.to_owned()).zip(columns).collect();
-        Ok(Self { parts, columns, rows, origin: None })
+        Self { parts, columns, rows, origin: None }
     }
 
     /// A frame of the rows that `rows` lists, in that order, with the cells of one column replaced.
@@ -183,7 +192,84 @@ impl Frame {
         let row = self.origin.as_ref().map_or(row, |origin| origin[row]);
         let part = self.parts.partition_point(|part| part.first_row <= row) - 1;
         let part = &self.parts[part];
-        Location { file: part.file.clone(), row: row - part.first_row + 1 }
+        Location { file: part.file.clone(), row: row - part.first_row + part.skipped + 1 }
+    }
+}
+
+/// Rows of a piece.
+const PIECE: usize = 1 << 15;
+
+/// A file of a format that can be read.
+enum Input {
+    Csv(CsvFile),
+    Parquet(Box<ParquetFile>),
+}
+
+impl Input {
+    fn open(file: &Path, key: &str, requests: &Requests) -> Result<Self, DataError> {
+        let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        match name.strip_suffix(".gz").unwrap_or(&name) {
+            name if name.ends_with(".csv") => Ok(Self::Csv(CsvFile::open(file, key, requests)?)),
+            name if name.ends_with(".parquet") => {
+                Ok(Self::Parquet(Box::new(ParquetFile::open(file, key, requests, PIECE)?)))
+            }
+            _ => Err(DataError::UnknownFormat { file: file.to_owned() }),
+        }
+    }
+
+    /// Appends a piece; returns its rows, 0 at the end.
+    fn read(&mut self, columns: &mut [TextColumn]) -> Result<usize, DataError> {
+        match self {
+            Self::Csv(file) => file.read(PIECE, columns),
+            Self::Parquet(file) => file.read(columns),
+        }
+    }
+}
+
+/// The rows of one or several files, as frames of at most 32,768 rows each, whose memory does not grow with the files.
+pub struct Pieces {
+    files: std::vec::IntoIter<PathBuf>,
+    key: String,
+    requests: Requests,
+    /// The open file, and how many of its rows were read.
+    current: Option<(PathBuf, Input, usize)>,
+}
+
+impl Pieces {
+    /// Of these files.
+    #[must_use]
+    pub fn new(files: Vec<PathBuf>, key: &str, requests: Requests) -> Self {
+        Self { files: files.into_iter(), key: key.to_owned(), requests, current: None }
+    }
+
+    fn piece(&mut self) -> Result<Option<Frame>, DataError> {
+        loop {
+            if self.current.is_none() {
+                let Some(file) = self.files.next() else { return Ok(None) };
+                let input = Input::open(&file, &self.key, &self.requests)?;
+                self.current = Some((file, input, 0));
+            }
+            let Some((file, input, skipped)) = &mut self.current else { return Ok(None) };
+            let mut columns = vec![TextColumn::default(); self.requests.iter().len()];
+            let rows = input.read(&mut columns)?;
+            if rows > 0 {
+                let part = Part { file: file.clone(), first_row: 0, skipped: *skipped };
+                *skipped += rows;
+                return Ok(Some(Frame::new(vec![part], &self.requests, columns, rows)));
+            }
+            if *skipped == 0 {
+                return Err(DataError::NoRows { file: file.clone() });
+            }
+            self.current = None;
+        }
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = Result<Frame, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.piece().transpose()
     }
 }
 

@@ -82,15 +82,15 @@ pub fn build<'a>(
 }
 
 /// The lists of one row, aligned: `elements[c][i]` is behaviour i's value in column c.
-struct Lists<'a> {
+pub(super) struct Lists<'a> {
     frame: &'a Frame,
     row: usize,
-    elements: Vec<Vec<&'a str>>,
+    pub(super) elements: Vec<Vec<&'a str>>,
 }
 
 impl<'a> Lists<'a> {
     /// Splits the list columns of a row.
-    fn split<'c>(
+    pub(super) fn split<'c>(
         frame: &'a Frame,
         row: usize,
         columns: impl Iterator<Item = &'c str> + Clone,
@@ -115,7 +115,8 @@ impl<'a> Lists<'a> {
         }
     }
 
-    fn len(&self) -> usize {
+    /// Behaviours.
+    pub(super) fn len(&self) -> usize {
         self.elements.first().map_or(0, Vec::len)
     }
 }
@@ -258,7 +259,7 @@ pub(super) fn log_columns<'a>(job: &'a Job, source: &'a SourceConfig) -> (&'a st
 }
 
 /// Which rows of a log meet a condition.
-fn matching(frame: &Frame, condition: &Condition) -> Result<Vec<bool>, DataError> {
+pub(super) fn matching(frame: &Frame, condition: &Condition) -> Result<Vec<bool>, DataError> {
     let column = frame.column(&condition.column);
     let accepts = |text: &str| condition.equals.as_ref().is_none_or(|accepted| accepted.contains(text));
     let mut keep: Vec<bool> = column.iter().map(accepts).collect();

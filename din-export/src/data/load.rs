@@ -30,6 +30,15 @@ pub enum LoadStep<'a> {
     Histories(&'a str),
     /// Count ids, choose rows, fit normalisers.
     Vocabularies,
+    /// So many samples are coded for the cache.
+    Coded {
+        /// So far.
+        rows: u64,
+    },
+    /// Write the blocks of the cache.
+    Blocks,
+    /// Read samples from a cache that is there.
+    Cached(&'a Path),
 }
 
 impl fmt::Display for LoadStep<'_> {
@@ -39,6 +48,9 @@ impl fmt::Display for LoadStep<'_> {
             Self::Drawing => write!(out, "drawing negatives"),
             Self::Histories(sequence) => write!(out, "building histories: {sequence}"),
             Self::Vocabularies => write!(out, "building vocabularies"),
+            Self::Coded { rows } => write!(out, "{rows} samples coded"),
+            Self::Blocks => write!(out, "writing the cache"),
+            Self::Cached(folder) => write!(out, "using the cache {}", folder.display()),
         }
     }
 }
@@ -246,22 +258,29 @@ impl<'a> Encoder<'a> {
 
 /// Replaces the rows of a table.
 fn remap(dataset: &mut Dataset, table: usize, vocabulary: Vocabulary, rows: &[u32]) {
-    let Schema { tables, profile, context, candidate, sequences } = &mut dataset.schema;
-    let samples = &mut dataset.samples;
-    tables[table].vocabulary = vocabulary;
+    dataset.schema.tables[table].vocabulary = vocabulary;
+    let is_of = |kind: &FieldKind| matches!(kind, FieldKind::Categorical { table: own } if *own == table);
+    remap_rows(&dataset.schema, &mut dataset.samples, is_of, rows);
+}
+
+/// Replaces each row by `rows[row]` in the columns of fields of some kind.
+pub(super) fn remap_rows(
+    schema: &Schema,
+    samples: &mut Samples,
+    is_meant: impl Fn(&FieldKind) -> bool,
+    rows: &[u32],
+) {
     let groups = [
-        (profile, &mut samples.profile),
-        (context, &mut samples.context),
-        (candidate, &mut samples.candidate),
+        (&schema.profile, &mut samples.profile),
+        (&schema.context, &mut samples.context),
+        (&schema.candidate, &mut samples.candidate),
     ];
     let plain = groups.into_iter().flat_map(|(fields, columns)| fields.iter().zip(columns));
-    let behaviours = sequences.iter().zip(&mut samples.histories).flat_map(|(sequence, histories)| {
+    let behaviours = schema.sequences.iter().zip(&mut samples.histories).flat_map(|(sequence, histories)| {
         sequence.fields.iter().map(|behaviour| &behaviour.field).zip(&mut histories.pool)
     });
     for (field, column) in plain.chain(behaviours) {
-        if let (FieldKind::Categorical { table: own }, FieldColumn::Rows(column)) = (&field.kind, column)
-            && *own == table
-        {
+        if let (true, FieldColumn::Rows(column)) = (is_meant(&field.kind), column) {
             column.iter_mut().for_each(|row| *row = rows[*row as usize]);
         }
     }
@@ -305,7 +324,7 @@ fn fit_normalisers(job: &Job, dataset: &mut Dataset) {
 }
 
 /// For each behaviour of a pool, how many of the samples have it in their history.
-fn uses(histories: &Histories, samples: &[u32]) -> Vec<u64> {
+pub(super) fn uses(histories: &Histories, samples: &[u32]) -> Vec<u64> {
     let length = histories.spans.iter().map(|&(_, end)| end as usize).max().unwrap_or(0);
     let mut changes = vec![0_i64; length + 1];
     for &sample in samples {

@@ -9,24 +9,53 @@ use din_core::Normaliser;
 /// counts; missing ones (NaN) are left out.
 #[must_use]
 pub fn fit(config: NumericConfig, numbers: impl Iterator<Item = (f32, u64)>) -> Normaliser {
-    let transform = config.transform.into();
-    let plain = Normaliser { transform, mean: 0.0, scale: 1.0, limit: f32::MAX };
-    let known = numbers.filter(|(number, times)| !number.is_nan() && *times > 0);
+    let mut fit = Fit::new(config);
+    numbers.for_each(|(number, times)| fit.add(number, times));
+    fit.finish()
+}
+
+/// As [`fit`], number by number.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    plain: Normaliser,
+    limit: f32,
     // Welford's update: stable for timestamps, whose mean is far larger than their deviation.
-    let (mut count, mut mean, mut squares) = (0.0_f64, 0.0_f64, 0.0_f64);
-    for (number, times) in known {
-        let value = f64::from(plain.apply(number));
-        let weight = times as f64;
-        count += weight;
-        let step = value - mean;
-        mean += step * weight / count;
-        squares += weight * step * (value - mean);
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Fit {
+    /// Before the first number.
+    #[must_use]
+    pub fn new(config: NumericConfig) -> Self {
+        let plain = Normaliser { transform: config.transform.into(), mean: 0.0, scale: 1.0, limit: f32::MAX };
+        Self { plain, limit: config.limit, count: 0.0, mean: 0.0, squares: 0.0 }
     }
-    let deviation = if count > 0.0 { (squares / count).sqrt() } else { 0.0 };
-    // Below f32's resolution a deviation is rounding.
-    let constant = deviation <= mean.abs() * f64::from(f32::EPSILON);
-    let scale = if constant { 1.0 } else { (1.0 / deviation) as f32 };
-    Normaliser { transform, mean: mean as f32, scale, limit: config.limit }
+
+    /// A number that counts so often.
+    pub fn add(&mut self, number: f32, times: u64) {
+        if number.is_nan() || times == 0 {
+            return;
+        }
+        let value = f64::from(self.plain.apply(number));
+        let weight = times as f64;
+        self.count += weight;
+        let step = value - self.mean;
+        self.mean += step * weight / self.count;
+        self.squares += weight * step * (value - self.mean);
+    }
+
+    /// What fits the numbers so far.
+    #[must_use]
+    pub fn finish(&self) -> Normaliser {
+        let Self { plain, limit, count, mean, squares } = *self;
+        let deviation = if count > 0.0 { (squares / count).sqrt() } else { 0.0 };
+        // Below f32's resolution a deviation is rounding.
+        let constant = deviation <= mean.abs() * f64::from(f32::EPSILON);
+        let scale = if constant { 1.0 } else { (1.0 / deviation) as f32 };
+        Normaliser { transform: plain.transform, mean: mean as f32, scale, limit }
+    }
 }
 
 #[cfg(test)]

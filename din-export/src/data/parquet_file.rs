@@ -8,28 +8,65 @@ use arrow_array::types as arrow;
 use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_schema::{DataType, TimeUnit};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use std::fmt::{Display, Write};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Appends the requested columns to `columns`, in the order of `requests`; returns how many rows.
+/// A Parquet file, read piece by piece.
 ///
 /// Numbers are written as Rust does (12.0 as `12`), times as their number of steps, nulls as nothing, and lists with
 /// the request's separator between their elements.
-///
-/// # Errors
-/// `Unreadable`, `Malformed` and `MissingColumn`.
-pub fn read(
+pub struct ParquetFile {
+    file: PathBuf,
+    requests: Requests,
+    batches: ParquetRecordBatchReader,
+}
+
+impl ParquetFile {
+    /// Reads the schema. Pieces have at most `limit` rows.
+    ///
+    /// # Errors
+    /// `Unreadable`, `Malformed` and `MissingColumn`.
+    pub fn open(file: &Path, key: &str, requests: &Requests, limit: usize) -> Result<Self, DataError> {
+        let batches = open(file, key, requests, limit)?;
+        Ok(Self { file: file.to_owned(), requests: requests.clone(), batches })
+    }
+
+    /// Appends a piece of the requested columns to `columns`, in the order of the requests; returns how many rows, 0 at the
+    /// end.
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn read(&mut self, columns: &mut [TextColumn]) -> Result<usize, DataError> {
+        let malformed = |error: &dyn Display| malformed(&self.file, error);
+        let Some(batch) = self.batches.next() else { return Ok(0) };
+        let batch = batch.map_err(|error| malformed(&error))?;
+        for ((name, request), column) in self.requests.iter().zip(columns.iter_mut()) {
+            // A projection keeps the file's order, so columns are found by name.
+            let array = batch.column_by_name(name).ok_or_else(|| malformed(&"a column is missing"))?;
+            append(array.as_ref(), &request.separator, column).map_err(|kind| {
+                malformed(&format!("column `{name}` holds {kind}, which is not supported"))
+            })?;
+        }
+        Ok(batch.num_rows())
+    }
+}
+
+fn malformed(file: &Path, error: &dyn Display) -> DataError {
+    let problem = format!("cannot be read as Parquet: {error}");
+    DataError::Malformed { file: file.to_owned(), line: None, problem }
+}
+
+fn open(
     file: &Path,
     key: &str,
     requests: &Requests,
-    columns: &mut [TextColumn],
-) -> Result<usize, DataError> {
-    let malformed = |error: &dyn Display| {
-        let problem = format!("cannot be read as Parquet: {error}");
-        DataError::Malformed { file: file.to_owned(), line: None, problem }
-    };
+    limit: usize,
+) -> Result<ParquetRecordBatchReader, DataError> {
+    let malformed = |error: &dyn Display| malformed(file, error);
     let input = File::open(file).map_err(|source| DataError::Unreadable {
         file: file.to_owned(),
         key: key.to_owned(),
@@ -42,20 +79,8 @@ pub fn read(
     let names: Vec<&str> = builder.schema().fields().iter().map(|field| field.name().as_str()).collect();
     let roots = indices(file, requests, &names)?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-    let batches = builder.with_projection(mask).build().map_err(|error| malformed(&error))?;
-    let mut rows = 0;
-    for batch in batches {
-        let batch = batch.map_err(|error| malformed(&error))?;
-        for ((name, request), column) in requests.iter().zip(columns.iter_mut()) {
-            // A projection keeps the file's order, so columns are found by name.
-            let array = batch.column_by_name(name).ok_or_else(|| malformed(&"a column is missing"))?;
-            append(array.as_ref(), &request.separator, column).map_err(|kind| {
-                malformed(&format!("column `{name}` holds {kind}, which is not supported"))
-            })?;
-        }
-        rows += batch.num_rows();
-    }
-    Ok(rows)
+    let builder = builder.with_projection(mask).with_batch_size(limit);
+    builder.build().map_err(|error| malformed(&error))
 }
 
 /// Appends the cells of an array; the error is a data type that cannot be written as text.
@@ -134,7 +159,7 @@ fn write_display(value: impl Display, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::super::frame::{Requests, TextColumn};
-    use super::read;
+    use super::ParquetFile;
     use arrow_array::types::Int64Type;
     use arrow_array::{
         ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
@@ -176,7 +201,9 @@ mod tests {
         }
         requests.add_list("list", "data.x", "|");
         let mut columns = vec![TextColumn::default(); 5];
-        assert_eq!(read(&file, "data.samples", &requests, &mut columns).unwrap(), 3);
+        let mut input = ParquetFile::open(&file, "data.samples", &requests, 2).unwrap();
+        let pieces = [(); 3].map(|()| input.read(&mut columns).unwrap());
+        assert_eq!(pieces, [2, 1, 0]);
         let expected = [
             ["true", "false", "true"],
             ["7", "", "-1"],
@@ -194,7 +221,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("small.parquet");
         std::fs::write(&file, "item,user\n1,2\n").unwrap();
-        let error = read(&file, "data.samples", &Requests::default(), &mut []).unwrap_err().to_string();
+        let error = ParquetFile::open(&file, "data.samples", &Requests::default(), 1);
+        let error = error.err().unwrap().to_string();
         assert!(error.contains("small.parquet: cannot be read as Parquet: "), "{error}");
     }
 }

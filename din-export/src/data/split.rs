@@ -87,7 +87,7 @@ pub fn split(job: &Job, samples: &Frame, users: &[u32], times: &[i64]) -> Result
 }
 
 /// The part whose values hold the sample's.
-fn by_column(
+pub(super) fn by_column(
     samples: &Frame,
     column: &str,
     named: &[(Option<&OneOrMany>, Part)],
@@ -108,7 +108,7 @@ fn by_column(
 }
 
 /// Training samples at or after `from` validate.
-fn validate_from(parts: &mut [Part], times: &[i64], from: i64) {
+pub(super) fn validate_from(parts: &mut [Part], times: &[i64], from: i64) {
     for (part, &time) in parts.iter_mut().zip(times) {
         if *part == Part::Train && time >= from {
             *part = Part::Valid;
@@ -118,11 +118,17 @@ fn validate_from(parts: &mut [Part], times: &[i64], from: i64) {
 
 /// The time at which a share of the sorted, non-empty times has passed.
 fn quantile(sorted: &[i64], share: f64) -> i64 {
-    let index = (share * sorted.len() as f64).round() as usize;
-    sorted[index.min(sorted.len() - 1)]
+    sorted[quantile_index(sorted.len(), share).unwrap_or(0)]
 }
 
-fn by_time(times: &[i64], valid_from: i64, test_from: i64) -> Vec<Part> {
+/// Where the time at which a share has passed is among so many sorted ones; `None` without any.
+pub(super) fn quantile_index(count: usize, share: f64) -> Option<usize> {
+    let index = (share * count as f64).round() as usize;
+    Some(index.min(count.checked_sub(1)?))
+}
+
+/// By two boundaries.
+pub(super) fn by_time(times: &[i64], valid_from: i64, test_from: i64) -> Vec<Part> {
     let part = |&time: &i64| match time {
         _ if time >= test_from => Part::Test,
         _ if time >= valid_from => Part::Valid,
@@ -133,37 +139,61 @@ fn by_time(times: &[i64], valid_from: i64, test_from: i64) -> Vec<Part> {
 
 /// The last time of each user tests, the one before it validates for a share of the users.
 fn by_last_position(users: &[u32], times: &[i64], valid_share: f64, seed: u64) -> Vec<Part> {
-    /// A user's two latest distinct times.
-    #[derive(Clone, Copy, Default)]
-    struct Latest {
-        last: Option<i64>,
-        second: Option<i64>,
-    }
-    let count = users.iter().max().map_or(0, |&user| user as usize + 1);
-    let mut latest = vec![Latest::default(); count];
-    for (&user, &time) in users.iter().zip(times) {
-        let own = &mut latest[user as usize];
+    let mut positions = LastPositions::default();
+    users.iter().zip(times).for_each(|(&user, &time)| positions.observe(user, time));
+    positions.choose(valid_share, seed);
+    users.iter().zip(times).map(|(&user, &time)| positions.part(user, time)).collect()
+}
+
+/// The latest times of each user, and who validates.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastPositions {
+    /// By user.
+    latest: Vec<Latest>,
+    validates: Vec<bool>,
+}
+
+/// A user's two latest distinct times.
+#[derive(Clone, Copy, Debug, Default)]
+struct Latest {
+    last: Option<i64>,
+    second: Option<i64>,
+}
+
+impl LastPositions {
+    /// A sample; users are dense numbers.
+    pub(super) fn observe(&mut self, user: u32, time: i64) {
+        if self.latest.len() <= user as usize {
+            self.latest.resize(user as usize + 1, Latest::default());
+        }
+        let own = &mut self.latest[user as usize];
         if own.last.is_none_or(|last| time > last) {
             *own = Latest { last: Some(time), second: own.last };
         } else if own.last != Some(time) {
             own.second = own.second.max(Some(time));
         }
     }
-    // Only users with a test sample and one before it can validate.
-    let mut chosen: Vec<usize> = (0..count).filter(|&user| latest[user].second.is_some()).collect();
-    let keep = (valid_share * chosen.len() as f64).round() as usize;
-    chosen.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let mut validates = vec![false; count];
-    chosen.iter().take(keep).for_each(|&user| validates[user] = true);
-    let part = |(&user, &time): (&u32, &i64)| {
-        let own = latest[user as usize];
+
+    /// Chooses who validates, once all samples were observed.
+    pub(super) fn choose(&mut self, valid_share: f64, seed: u64) {
+        let count = self.latest.len();
+        // Only users with a test sample and one before it can validate.
+        let mut chosen: Vec<usize> = (0..count).filter(|&user| self.latest[user].second.is_some()).collect();
+        let keep = (valid_share * chosen.len() as f64).round() as usize;
+        chosen.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        self.validates = vec![false; count];
+        chosen.iter().take(keep).for_each(|&user| self.validates[user] = true);
+    }
+
+    /// Of a sample that was observed.
+    pub(super) fn part(&self, user: u32, time: i64) -> Part {
+        let own = self.latest[user as usize];
         match own.second {
             Some(_) if own.last == Some(time) => Part::Test,
-            Some(second) if second == time && validates[user as usize] => Part::Valid,
+            Some(second) if second == time && self.validates[user as usize] => Part::Valid,
             _ => Part::Train,
         }
-    };
-    users.iter().zip(times).map(part).collect()
+    }
 }
 
 #[cfg(test)]

@@ -72,16 +72,7 @@ impl<'a> TableIds<'a> {
             Rows::Every => 0,
         };
         let chosen = all.iter().zip(counts).filter(|&(_, &count)| count >= least);
-        let mut keys: Vec<u64> = chosen.filter_map(|(&key, _)| key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let vocabulary = match (keys.first(), keys.last()) {
-            (Some(&first), Some(&last)) if integers && last - first == keys.len() as u64 - 1 => {
-                Vocabulary::Dense { first, first_row: 1, count: keys.len() as u32 }
-            }
-            _ if integers => Vocabulary::Keys(keys),
-            _ => Vocabulary::HashedText(keys),
-        };
+        let vocabulary = from_keys(chosen.filter_map(|(&key, _)| key).collect(), integers);
         let row = |key: &Option<u64>| key.map_or(0, |key| vocabulary.row(key));
         let rows = std::iter::once(0).chain(all.iter().map(row)).collect();
         Ok((vocabulary, rows))
@@ -124,8 +115,21 @@ impl<'a> TableIds<'a> {
     }
 }
 
+/// The vocabulary of integers, or of hashes of texts, in any order and with repeats.
+pub(super) fn from_keys(mut keys: Vec<u64>, integers: bool) -> Vocabulary {
+    keys.sort_unstable();
+    keys.dedup();
+    match (keys.first(), keys.last()) {
+        (Some(&first), Some(&last)) if integers && last - first == keys.len() as u64 - 1 => {
+            Vocabulary::Dense { first, first_row: 1, count: keys.len() as u32 }
+        }
+        _ if integers => Vocabulary::Keys(keys),
+        _ => Vocabulary::HashedText(keys),
+    }
+}
+
 /// The integer that a text is the canonical form of.
-fn integer(text: &str) -> Option<u64> {
+pub(super) fn integer(text: &str) -> Option<u64> {
     let canonical = text == "0" || !text.starts_with(['0', '+']);
     text.parse().ok().filter(|_| canonical)
 }

@@ -29,5 +29,5 @@ pub use export::ExportConfig;
 pub use field::{FieldConfig, IdKind, NumericConfig, Pair, TableConfig, TransformKind};
 pub use file::Job;
 pub use sequence::{Condition, SequenceConfig, SourceConfig};
-pub use source::{DataConfig, OneOrMany, SideConfig, TimeUnit};
+pub use source::{DataConfig, OneOrMany, SideConfig, StreamConfig, TimeUnit};
 pub use split::{Duration, NegativesConfig, SplitConfig};

@@ -58,7 +58,8 @@ impl TimeUnit {
 /// `[data]`: the samples.
 ///
 /// A file's format follows from its name: `.csv` (UTF-8, comma, a header line; gzipped or not, which its
-/// first bytes tell) or `.parquet`.
+/// first bytes tell) or `.parquet`. Wherever files are named, a folder stands for its data files and `*` and `?` in the last
+/// part of a path for those that match, in the order of their names: `samples = "log/day-*.parquet"`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
@@ -78,6 +79,33 @@ pub struct DataConfig {
     /// What one step of `time` means; needed where the job states a duration.
     #[serde(default)]
     pub time_unit: Option<TimeUnit>,
+    /// `[data.stream]`: read the samples from disk while training, instead of holding them in memory.
+    #[serde(default)]
+    pub stream: Option<StreamConfig>,
+}
+
+/// `[data.stream]`: for data that are larger than the memory.
+///
+/// The first run codes the samples into a cache on disk, which later epochs and runs read. An epoch takes the cache's
+/// blocks of [`BLOCK`](crate::data::cache::BLOCK) samples in random order, `window` samples at a time, shuffles those and
+/// cuts them into batches, while the next window is read. Memory holds two windows, the embedding tables and what the optimiser
+/// keeps of them, whatever the data's size; side tables and, for each id and each user, about 40 bytes while the cache is
+/// made.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamConfig {
+    /// Samples that are shuffled together: the larger, the closer to a shuffle of all. Default 262144.
+    pub window: usize,
+    /// Folder of the cache, relative to the data's; `.din-cache` when absent. What the cache was made of (names, sizes and
+    /// times of the files, and what the job says of the data) is part of its name: a change of those makes a new one, and older
+    /// ones stay until somebody removes them.
+    pub cache: Option<String>,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self { window: 1 << 18, cache: None }
+    }
 }
 
 /// `[side.NAME]`: a table that is looked up by a key: what is known of each item, or of each user.

@@ -183,6 +183,15 @@ impl Job {
     }
 
     fn validate_labels(&self) -> Result<(), JobError> {
+        if let Some(stream) = &self.data.stream {
+            if stream.window == 0 {
+                return self.refuse("data.stream.window", "is 0; a window has at least one sample");
+            }
+            if self.negatives.is_some() {
+                let problem = "excludes [negatives]; write the negatives into the samples";
+                return self.refuse("data.stream", problem);
+            }
+        }
         let negatives = match (&self.data.label, &self.negatives) {
             (Some(_), None) => return Ok(()),
             (None, Some(negatives)) => negatives,

@@ -22,6 +22,24 @@ impl<T: Real> Network<T> {
     /// The network as it would score now, in f32, nothing folded.
     #[must_use]
     pub fn to_weights(&self) -> ModelWeights {
+        let (pooling, head) = self.dense_weights();
+        ModelWeights {
+            name: self.name.clone(),
+            schema: self.schema.clone(),
+            tables: self.tables.iter().map(|table| to_f32(&table.values)).collect(),
+            pooling,
+            product: self.layout.product,
+            head,
+            item_bias: self
+                .item_bias
+                .as_ref()
+                .map(|bias| weights::ItemBias { field: bias.field, values: to_f32(&bias.values.values) }),
+        }
+    }
+
+    /// The small part of [`Self::to_weights`]: the pooling of each sequence, and the layers of the head.
+    #[must_use]
+    pub fn dense_weights(&self) -> (Vec<PoolingWeights>, Vec<weights::Layer>) {
         let pooling = self.pooling.iter().map(|pooling| match &pooling.weighting {
             Weighting::Sum => PoolingWeights::Sum,
             Weighting::Mean => PoolingWeights::Mean,
@@ -30,18 +48,7 @@ impl<T: Real> Network<T> {
                 PoolingWeights::Attention { layers, normalisation: attention.normalisation }
             }
         });
-        ModelWeights {
-            name: self.name.clone(),
-            schema: self.schema.clone(),
-            tables: self.tables.iter().map(|table| to_f32(&table.values)).collect(),
-            pooling: pooling.collect(),
-            product: self.layout.product,
-            head: self.head.layers.iter().map(export_layer).collect(),
-            item_bias: self
-                .item_bias
-                .as_ref()
-                .map(|bias| weights::ItemBias { field: bias.field, values: to_f32(&bias.values.values) }),
-        }
+        (pooling.collect(), self.head.layers.iter().map(export_layer).collect())
     }
 
     /// The network of trained weights, to be scored with or to be trained further.

@@ -12,6 +12,7 @@
 //! | [`own_matrix`], [`mod@unit`] | the unit's first layer, the activation unit |
 //! | [`attention`], [`pooling`] | attention pooling; attention, sum or mean |
 //! | [`inputs`], [`loss`], [`model`], [`conversion`] | the head's input, the loss, the whole, to and from trained weights |
+//! | [`state`] | what a step changes, to be saved and restored |
 //!
 //! Two conventions hold everywhere. Histories are ragged: the behaviours of a batch lie end to end, `[P, D]`, with no
 //! padding, so that no statistic can see any and no arithmetic is spent on it. And a forward pass leaves in a buffer
@@ -40,6 +41,7 @@ pub mod real;
 pub mod scratch;
 pub mod segments;
 pub mod sparse_gradient;
+pub mod state;
 pub mod statistics;
 pub mod unit;
 

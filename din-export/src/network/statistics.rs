@@ -51,7 +51,7 @@ pub struct MovingStatistics<T> {
     /// One for each unit; biased.
     pub variance: Vec<T>,
     /// Mini-batches seen.
-    updates: u64,
+    pub(super) updates: u64,
 }
 
 impl<T: Real> MovingStatistics<T> {

@@ -1,14 +1,35 @@
 //! Why training cannot start, or cannot go on.
 
+use super::checkpoint::CheckpointError;
+use super::diagnosis::Diagnosis;
+use super::memory::{Bytes, MemoryNeed};
+use crate::data::DataError;
 use crate::network::NetworkError;
 
 /// Why training cannot start, or cannot go on.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
     /// The schema and the configuration describe no network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// Tables and optimiser do not fit.
+    #[error(
+        "the run needs {need}, but {} are available; raise `min_count` or lower `dim` of the largest tables, or take an          optimiser that keeps less, or train regardless with --over-memory",
+        Bytes(*available)
+    )]
+    Memory {
+        /// What it needs.
+        need: MemoryNeed,
+        /// Bytes that the system can give.
+        available: u64,
+    },
+    /// The samples cannot be read any longer.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The run cannot be saved or resumed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// A setting outside its range.
     #[error("`{key}` is {found}: it must be {expected}")]
     Setting {
@@ -35,17 +56,19 @@ pub enum TrainingError {
         /// Why not.
         reason: &'static str,
     },
-    /// The loss left the range of f32.
-    #[error(
-        "epoch {epoch}, step {step}: the loss is {loss}; lower `optimizer.learning_rate` or set `optimizer.clip_norm`"
-    )]
-    NonFiniteLoss {
+    /// The loss left the range of f32, or exceeds `max_loss`.
+    #[error("epoch {epoch}, step {step}: the loss is {loss}{}; {hint}", found_at(diagnosis.as_ref()))]
+    Diverged {
         /// From 1.
         epoch: usize,
         /// Within the epoch, from 1.
         step: usize,
         /// What it is.
         loss: f64,
+        /// Where the numbers went wrong.
+        diagnosis: Option<Diagnosis>,
+        /// What to change.
+        hint: String,
     },
     /// A weight left the range of f32.
     #[error(
@@ -55,4 +78,8 @@ pub enum TrainingError {
         /// From 1.
         epoch: usize,
     },
+}
+
+fn found_at(diagnosis: Option<&Diagnosis>) -> String {
+    diagnosis.map_or_else(String::new, |diagnosis| format!("; {diagnosis}"))
 }

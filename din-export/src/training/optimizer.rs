@@ -8,6 +8,7 @@ use crate::network::Network;
 use crate::network::blocks::{ROWS_AHEAD, prefetch, vectorised};
 use crate::network::embedding::Embedding;
 use crate::network::parameter::Parameter;
+use crate::network::state::{NamedPart, Part};
 
 /// SGD, Adagrad or Adam with its state.
 ///
@@ -74,6 +75,17 @@ impl Optimizer {
             Some(decays) => learning_rate * decay_rate.powf(decays as f64),
             None => learning_rate,
         }
+    }
+
+    /// Every number that a step changes, in a fixed order.
+    pub fn state_mut(&mut self) -> Vec<NamedPart<'_, f32>> {
+        let mut parts = vec![("optimiser steps".to_owned(), Part::Count(&mut self.steps))];
+        let moments = self.dense.iter_mut().chain(&mut self.tables).chain([&mut self.item_bias]);
+        for (index, Moments { first, second }) in moments.enumerate() {
+            parts.push((format!("first moments of parameter {index}"), Part::Numbers(first)));
+            parts.push((format!("second moments of parameter {index}"), Part::Numbers(second)));
+        }
+        parts
     }
 
     /// One step along the gradients that the network's last backward pass left.

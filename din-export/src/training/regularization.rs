@@ -36,22 +36,20 @@ impl RowDecay {
     /// behaviours do not count. Counts come from the training split alone.
     #[must_use]
     pub fn new(config: &RegularizationConfig, dataset: &Dataset, schema: &Schema) -> Self {
+        let count = |table| samples_containing(dataset, schema, table);
+        let counts = (config.kind == RegularizationKind::MiniBatchAware)
+            .then(|| (0..schema.tables.len()).map(count).collect());
+        Self::counted(config, counts.unwrap_or_default())
+    }
+
+    /// With counts that are known: `n_j`, for each row of each table, if rows decay by it.
+    #[must_use]
+    pub fn counted(config: &RegularizationConfig, counts: Vec<Vec<u32>>) -> Self {
         let lambda = config.lambda;
         match config.kind {
             RegularizationKind::None => Self::None,
             RegularizationKind::L2 => Self::L2 { lambda },
-            RegularizationKind::MiniBatchAware => {
-                let without_histories;
-                let counted = if schema.sequences.len() == dataset.schema.sequences.len() {
-                    dataset
-                } else {
-                    without_histories = ignoring_histories(dataset, schema);
-                    &without_histories
-                };
-                let tables = 0..schema.tables.len();
-                let counts = tables.map(|table| counted.samples_containing(table, &dataset.train)).collect();
-                Self::MiniBatchAware { lambda, counts }
-            }
+            RegularizationKind::MiniBatchAware => Self::MiniBatchAware { lambda, counts },
         }
     }
 
@@ -66,6 +64,14 @@ impl RowDecay {
             Self::MiniBatchAware { lambda, counts } => lambda / f64::from(counts[table][row as usize].max(1)),
         }
     }
+}
+
+/// The training samples that contain each row of a table of a network's schema.
+pub(super) fn samples_containing(dataset: &Dataset, schema: &Schema, table: usize) -> Vec<u32> {
+    if schema.sequences.len() == dataset.schema.sequences.len() {
+        return dataset.samples_containing(table, &dataset.train);
+    }
+    ignoring_histories(dataset, schema).samples_containing(table, &dataset.train)
 }
 
 /// The columns that a network without sequences reads.

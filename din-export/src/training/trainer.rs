@@ -10,6 +10,7 @@ use crate::config::model::ModelConfig;
 use crate::config::training::TrainingConfig;
 use crate::data::dataset::Dataset;
 use crate::network::layer::Dropout;
+use crate::network::state::NamedPart;
 use crate::network::{Batch, Network, TrainingMode, Workspace};
 
 /// Streams of the seed's random numbers; the network's initial weights use stream 0.
@@ -47,13 +48,25 @@ impl Trainer {
     /// # Errors
     /// If a setting is out of range.
     pub fn resume(
-        mut network: Network<f32>,
+        network: Network<f32>,
         dataset: &Dataset,
+        config: &TrainingConfig,
+    ) -> Result<Self, TrainingError> {
+        let decay = RowDecay::new(&config.regularization, dataset, network.schema());
+        Self::with_decay(network, decay, config)
+    }
+
+    /// As [`Self::resume`], with a regulariser that is made already.
+    ///
+    /// # Errors
+    /// If a setting is out of range.
+    pub fn with_decay(
+        mut network: Network<f32>,
+        decay: RowDecay,
         config: &TrainingConfig,
     ) -> Result<Self, TrainingError> {
         check(config)?;
         let optimizer = Optimizer::new(&config.optimizer, &mut network);
-        let decay = RowDecay::new(&config.regularization, dataset, network.schema());
         let mut dropout_rng = ChaCha8Rng::seed_from_u64(config.seed);
         dropout_rng.set_stream(DROPOUT_STREAM);
         Ok(Self {
@@ -71,6 +84,41 @@ impl Trainer {
     #[must_use]
     pub fn network(&self) -> &Network<f32> {
         &self.network
+    }
+
+    /// The rate of the next step.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.optimizer.rate()
+    }
+
+    /// Every number that a step changes, that of the network first, then that of the optimiser.
+    pub fn state_mut(&mut self) -> Vec<NamedPart<'_, f32>> {
+        let mut parts = self.network.state_mut();
+        parts.extend(self.optimizer.state_mut());
+        parts
+    }
+
+    /// As [`Self::network`], to be restored.
+    pub fn network_mut(&mut self) -> &mut Network<f32> {
+        &mut self.network
+    }
+
+    /// The network alone; optimiser and buffers are freed.
+    #[must_use]
+    pub fn into_network(self) -> Network<f32> {
+        self.network
+    }
+
+    /// How many random words dropout has drawn.
+    #[must_use]
+    pub fn dropout_position(&self) -> u128 {
+        self.dropout_rng.get_word_pos()
+    }
+
+    /// Continues dropout where [`Self::dropout_position`] said.
+    pub fn set_dropout_position(&mut self, position: u128) {
+        self.dropout_rng.set_word_pos(position);
     }
 
     /// One step on a batch; returns the batch's mean loss before it. Nothing is stepped if that is not finite.
@@ -100,6 +148,7 @@ fn check(config: &TrainingConfig) -> Result<(), TrainingError> {
     let settings = [
         ("epochs", whole(config.epochs), config.epochs > 0, "at least 1"),
         ("batch_size", whole(config.batch_size), config.batch_size > 0, "at least 1"),
+        ("max_loss", config.max_loss, non_negative(config.max_loss), "0 or positive"),
         ("dropout", config.dropout, share(config.dropout), "in [0, 1)"),
         ("embedding_init", config.embedding_init, non_negative(config.embedding_init), "0 or positive"),
         ("moving_average", config.moving_average, share(config.moving_average), "in [0, 1)"),

@@ -1,5 +1,6 @@
 //! Scores candidates in integers, in memory that the caller provides.
 
+use crate::blocking::Blocking;
 use crate::error::ScoreError;
 use crate::fixed::score;
 use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
@@ -12,7 +13,6 @@ use crate::manifest::{MAX_SEQUENCES, Pooling};
 use crate::model::{Group, Model, Sequence};
 use crate::ranker::User;
 use crate::scratch::{Scratch, take_shorts};
-use crate::sizes::Blocking;
 use crate::slate::{candidates_of, for_each_block, keep_best, keep_best_in};
 use crate::value::Value;
 

@@ -43,6 +43,7 @@
 //! | `error` | [`LoadError`], [`ScoreError`] |
 //! | `bytes`, `checksum`, `hash` | numbers in place, CRC-32, FNV-1a |
 //! | `math`, [`fixed`], `normaliser` | exp and sigmoid, fixed-point arithmetic, raw number to input |
+//! | `blocking` | how much is computed together |
 //! | `kernels` | small dense products and activations, f32 and integer: portable, AVX2, AVX-512, NEON, those of Cortex-M |
 //! | `records` | lists of fixed-width records, in place |
 //! | [`header`], [`manifest`] | the blob format |
@@ -88,6 +89,7 @@
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+mod blocking;
 mod bytes;
 mod checksum;
 #[cfg(test)]
@@ -118,6 +120,7 @@ mod table;
 mod validate;
 mod value;
 
+pub use blocking::Blocking;
 pub use checksum::crc32;
 pub use error::{LoadError, ScoreError};
 pub use hash::{hash_bytes, hash_text};
@@ -132,6 +135,6 @@ pub use normaliser::{Normaliser, Transform};
 pub use ranker::{Ranked, Ranker, User};
 #[cfg(feature = "std")]
 pub use ranker_pool::{RankerPool, Slate};
-pub use sizes::Blocking;
+
 pub use table::Table;
 pub use value::Value;

@@ -1,5 +1,6 @@
 //! A validated view of a blob.
 
+use crate::blocking::Blocking;
 use crate::bytes::{F32s, range};
 use crate::error::LoadError;
 use crate::header::Header;
@@ -8,7 +9,7 @@ use crate::layer::Layer;
 use crate::manifest::{
     FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Pooling, SectionRecord, SequenceRecord, TableRecord,
 };
-use crate::sizes::{Blocking, Sizes};
+use crate::sizes::Sizes;
 use crate::table::{Fixed, Table};
 use crate::validate;
 

@@ -1,11 +1,11 @@
 //! The activation unit and attention pooling.
 
+use crate::blocking::Blocking;
 use crate::kernels::{Finish, Kernel, Matrix, OwnMatrix, Rows, Start, as_weights, copy, keep_last};
 use crate::layer::{Layer, forward};
 use crate::manifest::Pooling;
 use crate::math::exp;
 use crate::model::{Model, Sequence};
-use crate::sizes::Blocking;
 
 /// Working memory of a pass.
 pub(crate) struct Memory<'s> {

@@ -1,5 +1,6 @@
 //! Scores candidates for one user at a time, in memory that the caller provides.
 
+use crate::blocking::Blocking;
 use crate::error::ScoreError;
 use crate::history::Behaviours;
 use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
@@ -10,7 +11,7 @@ use crate::math::sigmoid;
 use crate::model::{Group, Model, Sequence};
 use crate::pooling;
 use crate::scratch::Scratch;
-use crate::sizes::{Blocking, kept_for_sequence};
+use crate::sizes::kept_for_sequence;
 use crate::slate::{candidates_of, for_each_block, keep_best, keep_best_in};
 use crate::value::Value;
 

@@ -1,6 +1,6 @@
 //! How the caller's memory is divided.
 
-use crate::sizes::Blocking;
+use crate::blocking::Blocking;
 
 /// Hands out disjoint runs of the caller's memory, numbers of four bytes, front to back.
 #[derive(Debug)]

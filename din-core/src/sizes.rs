@@ -1,66 +1,8 @@
 //! How much memory and arithmetic a model needs.
 
+use crate::blocking::Blocking;
 use crate::layer::Layer;
 use crate::model::{Group, Model, Sequence};
-
-/// How much is computed together: more of it is faster and takes more scratch memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blocking {
-    candidates: usize,
-    behaviours: usize,
-    columns: usize,
-}
-
-impl Blocking {
-    /// Of 32-bit cores: little memory. A block of behaviours costs a query's own matrix, which is a fifth of a candidate.
-    pub const SMALL: Self = Self { candidates: 1, behaviours: 20, columns: 4 };
-    /// Of 64-bit processors: a panel, the hidden layer of a block and a few rows of keys in the first-level cache.
-    pub const LARGE: Self = Self { candidates: 8, behaviours: 64, columns: 32 };
-    /// Of the machine this is compiled for.
-    pub const NATIVE: Self = if cfg!(target_pointer_width = "64") { Self::LARGE } else { Self::SMALL };
-
-    /// Candidates that go through the head together.
-    pub(crate) const fn candidates(self) -> usize {
-        self.candidates
-    }
-
-    /// Candidates whose own matrices are made in one pass over the weights.
-    pub(crate) const fn candidates_of_a_pass(self) -> usize {
-        if self.candidates > 1 { 2 } else { 1 }
-    }
-
-    /// Runs of scratch memory begin at multiples of so many numbers: of a cache line where there are caches, so that no
-    /// vector lies across two.
-    pub(crate) const fn alignment(self) -> usize {
-        if self.columns >= 16 { 16 } else { 1 }
-    }
-
-    /// A run's length with what follows it up to the next run.
-    pub(crate) const fn padded(self, len: usize) -> usize {
-        let alignment = self.alignment();
-        len.saturating_add(alignment - 1) / alignment * alignment
-    }
-
-    /// Behaviours of a block, for a history of `length`: blocks of nearly equal size.
-    pub(crate) const fn behaviours(self, length: usize) -> usize {
-        let blocks = length.div_ceil(self.behaviours);
-        if blocks == 0 { 1 } else { length.div_ceil(blocks) }
-    }
-
-    /// The most behaviours of a block.
-    pub(crate) const fn largest_block(self) -> usize {
-        self.behaviours
-    }
-
-    /// Columns of the next panel when so many are left: the last panel is as wide as one and a half, where vectors are wide.
-    pub(crate) const fn columns(self, left: usize) -> usize {
-        if left <= self.widest_panel() { left } else { self.columns }
-    }
-
-    pub(crate) const fn widest_panel(self) -> usize {
-        if self.columns >= 16 { self.columns + self.columns / 2 } else { self.columns }
-    }
-}
 
 /// Sizes that follow from a model, in f32 numbers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,7 +71,7 @@ impl Sizes {
             let pairs = (sequence.capacity.min(history) as u64).saturating_mul(behaviour);
             self.candidate_macs = self.candidate_macs.saturating_add(pairs).saturating_add(query);
             let together = blocking.candidates_of_a_pass();
-            let rows = sequence.capacity.min(blocking.behaviours).saturating_mul(together);
+            let rows = sequence.capacity.min(blocking.largest_block()).saturating_mul(together);
             let [hidden, spare] = widest.map(|widest| widest.saturating_mul(rows));
             self.unit_hidden = self.unit_hidden.max(hidden);
             self.unit_spare = self.unit_spare.max(spare);
@@ -170,7 +112,7 @@ impl Sizes {
             self.pooled,
             self.query,
         ]
-        .map(|len| len.saturating_mul(blocking.candidates));
+        .map(|len| len.saturating_mul(blocking.candidates()));
         let shared = [
             self.head_first,
             self.widest_row.max(self.pooled),

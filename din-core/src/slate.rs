@@ -1,8 +1,8 @@
 //! What the rankers of both paths do with a slate: they score it block by block, and keep the best.
 
+use crate::blocking::Blocking;
 use crate::error::ScoreError;
 use crate::model::{Group, Model};
-use crate::sizes::Blocking;
 use crate::value::Value;
 
 /// The candidates of a slate, `[N, candidate fields]` row-major, for whose scores there is `room`.

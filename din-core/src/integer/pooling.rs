@@ -1,12 +1,12 @@
 //! The activation unit and attention pooling, in integers.
 
 use super::layer::{Layer, forward, layers};
+use crate::blocking::Blocking;
 use crate::fixed::exp_of_minus;
 use crate::kernels::integer::{IntegerKernel, Own, narrow, own_totals};
 use crate::kernels::{copy, keep_last};
 use crate::manifest::{Pooling, SequenceRecord};
 use crate::model::{Model, Sequence};
-use crate::sizes::Blocking;
 
 /// Working memory of a pass.
 pub(crate) struct Memory<'s> {

@@ -1,8 +1,8 @@
 //! How much memory the integer path needs, in i32 numbers.
 
 use super::layer::{Layer, layers};
+use crate::blocking::Blocking;
 use crate::model::{Group, Model, Sequence};
-use crate::sizes::Blocking;
 
 /// Sizes that follow from a model, in numbers of the run's own width.
 #[derive(Clone, Copy, Debug, Default)]

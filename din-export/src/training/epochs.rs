@@ -33,8 +33,8 @@ pub struct RunOptions<'a> {
 
 /// Trains a new network and returns the weights of the epoch that is best on the validation split.
 ///
-/// The test split is not looked at. On one machine, the same dataset, configuration and number of threads of
-/// the current rayon pool give the same weights.
+/// The test split is not looked at. On one machine, the same dataset and configuration give the same weights, on any number
+/// of threads.
 ///
 /// # Errors
 /// If the configuration is unusable, a split is empty or cannot be measured, or a number leaves the range of f32.

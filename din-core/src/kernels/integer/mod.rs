@@ -34,13 +34,13 @@ mod thumb;
 mod x86_64;
 
 #[cfg(din_panels)]
+use crate::blocking::Blocking;
+#[cfg(din_panels)]
 use crate::bytes::range;
 use crate::bytes::u16_at;
 use crate::fixed::{rshift, sat16};
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::{Detected, has_avx2, has_vnni};
-#[cfg(din_panels)]
-use crate::sizes::Blocking;
 
 /// An implementation of the dense products and activations of the integer path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

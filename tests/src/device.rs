@@ -23,6 +23,11 @@ pub fn cargo(folder: &Path, subcommand: &str, target: &str, library: &str, tempo
         if let Some(linker) = gnu_linker(target) {
             command.env(format!("CARGO_TARGET_{}_LINKER", variable(target)), linker);
         }
+        if target.starts_with("riscv32") {
+            // The linker is that of both widths.
+            let flags = "-C link-arg=-melf32lriscv";
+            command.env(format!("CARGO_TARGET_{}_RUSTFLAGS", variable(target)), flags);
+        }
         command
     } else {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

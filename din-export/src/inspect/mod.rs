@@ -3,7 +3,7 @@
 //! | module | concept |
 //! |---|---|
 //! | [`rounding`] | how far stored numbers are from trained ones |
-//! | [`arithmetic`] | multiply-accumulates, and an estimate of cycles on small cores |
+//! | [`mod@arithmetic`] | multiply-accumulates, and an estimate of cycles on small cores |
 //! | [`memory`] | RAM and flash, and whether they fit |
 //! | `report` | the text for people |
 

@@ -8,6 +8,8 @@
 //! Sets `din_fpu` for Cortex-M whose target has hardware floating point: all of these FPUs (`FPv4` and `FPv5`) have the fused
 //! multiply-add.
 //!
+//! Sets `din_armv8m` where the assembler must be told of the extension.
+//!
 //! Sets `din_panels` where a kernel multiplies with a query's own matrix by panels of many columns: those with vectors.
 //!
 //! `RUSTFLAGS="--cfg din_dsp --cfg din_thumb --cfg din_fpu -Ctarget-feature=+vfp4"` sets them for other 32-bit Arm targets:
@@ -33,6 +35,10 @@ fn main() {
         println!("cargo::rustc-cfg=din_dsp");
     } else if target.starts_with("thumbv") {
         println!("cargo::rustc-cfg=din_thumb");
+    }
+    println!("cargo::rustc-check-cfg=cfg(din_armv8m)");
+    if target.starts_with("thumbv8m") {
+        println!("cargo::rustc-cfg=din_armv8m");
     }
     println!("cargo::rustc-check-cfg=cfg(din_fpu)");
     let has_fpu = ["thumbv7em-", "thumbv8m.main-"].into_iter().any(|cores| target.starts_with(cores));

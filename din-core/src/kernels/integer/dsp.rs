@@ -10,6 +10,23 @@
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
 
+/// Link-time optimisation forgets the features of the target: on Armv8-M, where the extension is an option, the assembler
+/// must be told of a processor that has it.
+#[cfg(din_armv8m)]
+macro_rules! processor {
+    () => {
+        ".cpu cortex-m33"
+    };
+}
+#[cfg(all(target_arch = "arm", not(din_armv8m)))]
+macro_rules! processor {
+    () => {
+        ""
+    };
+}
+#[cfg(target_arch = "arm")]
+use processor;
+
 mod combine;
 mod instructions;
 mod row;

@@ -53,6 +53,7 @@ impl Part<'_> {
     }
 
     /// The queries to combine with columns `start .. start + columns`; `None` where a slice is too short.
+    #[cfg(din_panels)]
     pub(super) fn queries(
         &self,
         queries: &[i16],
@@ -73,6 +74,7 @@ impl Part<'_> {
 }
 
 /// Queries and the room for their own matrices.
+#[cfg(din_panels)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Queries {
     pub count: usize,

@@ -33,6 +33,7 @@ pub(super) struct Combine {
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn run(combine: &Combine) {
     naked_asm!(
+        super::processor!(),
         // Two inputs of a column, the weights in r11.
         ".macro din_combine offset",
         "ldr r12, [r0, #\\offset]",

@@ -46,6 +46,7 @@ pub(super) struct Row {
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn run(row: &mut Row) {
     naked_asm!(
+        super::processor!(),
         // The first and third of four inputs, in r8, and the others.
         ".macro din_even sum, weights",
         "sxtb16 r9, \\weights",

@@ -58,6 +58,7 @@ pub(super) struct Strip {
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
     naked_asm!(
+        super::processor!(),
         // Two inputs of both rows.
         ".macro din_pair",
         "ldm r2!, {{r4, r5, r6}}",

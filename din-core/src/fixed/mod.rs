@@ -58,7 +58,8 @@ pub(crate) fn clamped_of_f32_bits(bits: u32, fraction: i8, limit: u16) -> i16 {
     let exponent = (bits >> 23 & 0xff).cast_signed();
     let magnitude = (bits & 0x7f_ffff).cast_signed() | i32::from(exponent != 0) << 23;
     let shift = exponent.max(1).wrapping_sub(150).wrapping_add(fraction.into());
-    // 24 bits: shifted by 7 or more, what is not 0 is beyond every limit.
+    // 24 bits: shifted by 7 or more, what has the highest of them is beyond every limit; subnormals, which lack it, are
+    // never shifted to the left.
     clamped(magnitude, bits >> 31 != 0, shift, 7, limit)
 }
 

@@ -36,10 +36,10 @@ pub enum Kernel {
     Portable,
     /// x86-64 with AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
-    Avx2(Detected),
+    Avx2(HasAvx2),
     /// x86-64 with AVX-512 (F, BW, DQ, VL) and what [`Self::Avx2`] needs.
     #[cfg(target_arch = "x86_64")]
-    Avx512(Detected),
+    Avx512(HasAvx512),
     /// 64-bit Arm with NEON.
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     Neon,
@@ -48,11 +48,28 @@ pub enum Kernel {
     Fpu,
 }
 
-/// Proof that the processor has what a kernel needs: only `best` and `all` of [`Kernel`] and
-/// [`IntegerKernel`](crate::IntegerKernel) make one.
+/// Proofs that the processor has what a kernel needs, one for each set of features: only `best` and `all` of [`Kernel`] and
+/// [`IntegerKernel`](crate::IntegerKernel) make them.
+///
+/// ```compile_fail
+/// # use din_core::Kernel;
+/// if let Kernel::Avx2(proof) = Kernel::best() {
+///     let _ = Kernel::Avx512(proof); // the one does not prove the other
+/// }
+/// ```
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Detected(pub(crate) ());
+pub struct HasAvx2(());
+
+/// See [`HasAvx2`].
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HasAvx512(());
+
+/// See [`HasAvx2`].
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HasVnni(());
 
 impl Kernel {
     /// The fastest that this processor has; without the feature `std`, that it was compiled for.
@@ -67,9 +84,9 @@ impl Kernel {
         #[cfg(any(test, din_fpu))] // emulated in tests of other machines
         let all = all.chain([Self::Fpu]);
         #[cfg(target_arch = "x86_64")]
-        let all = all.chain(has_avx2().then_some(Self::Avx2(Detected(()))));
+        let all = all.chain(has_avx2().map(Self::Avx2));
         #[cfg(target_arch = "x86_64")]
-        let all = all.chain(has_avx512().then_some(Self::Avx512(Detected(()))));
+        let all = all.chain(has_avx512().map(Self::Avx512));
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         let all = all.chain([Self::Neon]);
         all
@@ -120,7 +137,7 @@ impl Kernel {
     }
 
     /// `out = finish(start + x M)` with a query's own matrix: `[N, D] x [D, columns] -> [N, columns]`. `panel`, room for
-    /// `D * columns` numbers, holds the matrix afterwards.
+    /// `D * columns` numbers, holds the matrix afterwards, if there is a row.
     pub(crate) fn own_product(
         self,
         x: &[f32],
@@ -200,18 +217,20 @@ macro_rules! has_features {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn has_avx2() -> bool {
-    has_features!("avx2", "fma", "f16c")
+pub(crate) fn has_avx2() -> Option<HasAvx2> {
+    has_features!("avx2", "fma", "f16c").then_some(HasAvx2(()))
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn has_avx512() -> bool {
-    has_avx2() && has_features!("avx512f", "avx512bw", "avx512dq", "avx512vl")
+pub(crate) fn has_avx512() -> Option<HasAvx512> {
+    let has_all = has_features!("avx512f", "avx512bw", "avx512dq", "avx512vl");
+    has_avx2().filter(|_| has_all).map(|_| HasAvx512(()))
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn has_vnni() -> bool {
-    has_avx512() && has_features!("avx512vnni")
+pub(crate) fn has_vnni() -> Option<HasVnni> {
+    let has_it = has_features!("avx512vnni");
+    has_avx512().filter(|_| has_it).map(|_| HasVnni(()))
 }
 
 /// What the sums of a product start from.
@@ -373,9 +392,9 @@ mod tests {
         (0..n).map(next).collect()
     }
 
-    const ROWS: [usize; 9] = [1, 2, 3, 5, 6, 7, 8, 13, 50];
+    const ROWS: [usize; 15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 24, 50];
     const INPUTS: [usize; 5] = [1, 2, 7, 32, 129];
-    const OUTPUTS: [usize; 12] = [1, 3, 7, 8, 9, 16, 17, 24, 36, 40, 80, 100];
+    const OUTPUTS: [usize; 17] = [1, 3, 7, 8, 9, 12, 16, 17, 24, 25, 31, 36, 40, 45, 63, 80, 100];
 
     fn for_each_shape(mut then: impl FnMut(Kernel, usize, usize, usize)) {
         for kernel in Kernel::all() {
@@ -473,7 +492,8 @@ mod tests {
                 let start = Start::Row(as_weights(&bias));
                 let to = Rows::whole(&mut out, rows, outputs);
                 kernel.own_product(&x, own, &mut panel, start, Finish::Sum, to);
-                for (d, row) in panel.chunks(outputs).enumerate() {
+                // Rows that are not there make no matrix.
+                for (d, row) in panel.chunks(outputs).enumerate().filter(|_| rows > 0) {
                     for (column, found) in row.iter().enumerate() {
                         let at = d * wide + column + 2;
                         let part = if d < paired { query[d] * product[at] } else { 0.0 };

@@ -15,13 +15,16 @@ pub(super) struct Operands {
 }
 
 impl Operands {
-    /// Of a product whose every address lies within its slices, and its rows; `None` where one does not.
+    /// Of a product whose every address lies within its slices, and its rows; `None` where one does not, or there is no row.
     pub fn of(x: &[f32], w: Matrix<'_>, start: Start<'_>, out: Rows<'_>) -> Option<(Self, usize)> {
         if !w.is_whole() || !out.is_whole() || w.columns != out.columns {
             return None;
         }
         let Rows { numbers, rows, stride, .. } = out;
         let rows = x.len().checked_div(w.rows).map_or(rows, |held| held.min(rows));
+        if rows == 0 {
+            return None;
+        }
         let out = numbers.as_mut_ptr();
         let (start, start_stride) = match start {
             Start::Output => (out.cast_const(), stride),

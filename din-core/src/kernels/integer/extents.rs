@@ -16,7 +16,7 @@ impl Product<'_> {
         };
         let is_whole = self.inputs.div_ceil(group).saturating_mul(self.columns).saturating_mul(4) <= len
             && self.columns <= stride
-            && (rows == 0 || span <= out.len())
+            && span <= out.len()
             && self.multipliers.len() / 2 >= self.columns
             && self.start.len() >= self.columns;
         is_whole.then_some(rows)

@@ -40,7 +40,7 @@ use crate::bytes::range;
 use crate::bytes::u16_at;
 use crate::fixed::{rshift, sat16};
 #[cfg(target_arch = "x86_64")]
-use crate::kernels::{Detected, has_avx2, has_vnni};
+use crate::kernels::{HasAvx2, HasVnni, has_avx2, has_vnni};
 
 /// An implementation of the dense products and activations of the integer path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,10 +51,10 @@ pub enum IntegerKernel {
     Portable,
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
-    Avx2(Detected),
+    Avx2(HasAvx2),
     /// x86-64 with AVX-512 (F, BW, DQ, VL, VNNI).
     #[cfg(target_arch = "x86_64")]
-    Avx512(Detected),
+    Avx512(HasVnni),
     /// 64-bit Arm with NEON.
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
     Neon,
@@ -82,9 +82,9 @@ impl IntegerKernel {
         #[cfg(any(test, din_dsp))]
         let all = all.chain([Self::Dsp]);
         #[cfg(target_arch = "x86_64")]
-        let all = all.chain(has_avx2().then_some(Self::Avx2(Detected(()))));
+        let all = all.chain(has_avx2().map(Self::Avx2));
         #[cfg(target_arch = "x86_64")]
-        let all = all.chain(has_vnni().then_some(Self::Avx512(Detected(()))));
+        let all = all.chain(has_vnni().map(Self::Avx512));
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         let all = all.chain([Self::Neon]);
         all

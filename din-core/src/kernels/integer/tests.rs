@@ -45,7 +45,7 @@ const SHAPES: [(usize, usize); 12] = [
     (3, 64),
     (9, 80),
 ];
-const ROWS: [usize; 8] = [1, 2, 5, 6, 7, 16, 23, 50];
+const ROWS: [usize; 9] = [0, 1, 2, 5, 6, 7, 16, 23, 50];
 
 #[test]
 fn every_kernel_multiplies_by_quads_as_defined() {

@@ -16,17 +16,18 @@ use products::Strip;
 #[inline]
 pub(super) fn prefetch(bytes: &[u8]) {
     const LINE: usize = 64;
-    for line in bytes.chunks(LINE) {
+    // The last byte may lie in a line of its own.
+    for byte in bytes.iter().step_by(LINE).chain(bytes.last()) {
         // SAFETY: SSE is part of x86-64, and a hint reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(byte).cast()) };
     }
 }
 
 /// A vector of f32 numbers.
 ///
 /// # Safety
-/// Of every method: the processor has the vector's instructions. The methods are inlined into functions compiled with
-/// them.
+/// Of every method: the processor has the vector's instructions. Those of the inner loops are inlined into functions compiled
+/// with them; `mask` is called once a strip.
 trait Vector: Copy {
     /// Numbers in a vector.
     const LANES: usize;

@@ -110,7 +110,7 @@ unsafe fn all_rows<T: Vector, const OWN: bool>(
     // What fits half a vector takes half the time in vectors half as wide. Whatever the number of rows: the sigmoids of
     // two kinds of vectors differ in their last bits.
     let tail = columns % T::LANES;
-    let narrow = if tail <= T::Narrow::LANES { tail } else { 0 };
+    let narrow = if T::Narrow::LANES < T::LANES && tail <= T::Narrow::LANES { tail } else { 0 };
     let wide = columns - narrow;
     let mut first = 0;
     while first < wide {

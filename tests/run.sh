@@ -80,7 +80,7 @@ step "lint" cargo clippy --workspace --all-targets -- -D warnings
 step "test" cargo test --workspace
 step "device builds" cargo test -p din-tests --test devices -- --ignored builds
 step "tests on emulated devices" cargo test -p din-tests --test devices -- --ignored emulated
-step "C" cargo test -p din-tests --test c_api --test c_example -- --ignored --skip cortex_m
+step "C" cargo test -p din-tests --test c_api --test c_example -- --ignored
 step "edge box on an emulated device" cargo test -p din-tests --test edge_box -- --ignored
 step "emitted C" cargo test -p din-tests --test emit -- --ignored
 step "firmware" cargo test -p din-tests --test firmware -- --ignored --skip no_size_has_grown

@@ -15,7 +15,7 @@ enum { CAPACITY = 20, FIELDS = 2, TOP = 3 };
 #if UINTPTR_MAX > UINT32_MAX
 enum { SCRATCH_BYTES = 17020 };
 #else
-enum { SCRATCH_BYTES = 4352 };
+enum { SCRATCH_BYTES = 4640 };
 #endif
 
 /* Memory of the application's. */

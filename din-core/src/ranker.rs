@@ -248,8 +248,13 @@ impl<'m, 's> Ranker<'m, 's> {
             pooled_input = pooled_input.saturating_add(width);
             if model.manifest().product {
                 let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-                let both = queries.chunks_exact(paired.max(1)).zip(interests.chunks_exact(width.max(1)));
-                for (product, (query, interest)) in products.chunks_exact_mut(paired.max(1)).zip(both) {
+                // Not zipped: that divides by lengths which the compiler does not see to be above zero.
+                let mut of_interests = interests.chunks_exact(width.max(1));
+                let mut of_products = products.chunks_exact_mut(paired.max(1));
+                for query in queries.chunks_exact(paired.max(1)) {
+                    let (Some(interest), Some(product)) = (of_interests.next(), of_products.next()) else {
+                        break;
+                    };
                     multiply(query, interest, product);
                 }
                 head.product(kernel, products, (product_input, paired), Start::Output, Finish::Sum, first);

@@ -59,7 +59,7 @@ fn use_all(blob: &[u8], values: &[Value], scratch: &mut [i32], numbers: &mut [f3
     };
     history.clear();
     #[cfg(panics)]
-    return values.get(blob.len()).map(|_| u32::from(blob[scratch.len()]));
+    return Some(u32::from(blob[values.len()]));
     #[cfg(not(panics))]
     Some(described ^ ranked? ^ hash_text(model.name()) as u32 ^ history.len() as u32)
 }

@@ -13,7 +13,10 @@ const COLUMNS: usize = 8;
 
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
-    for (x, out) in x.chunks_exact(product.inputs.max(1)).zip(out.chunks_mut(stride.max(1))) {
+    // Not zipped: that divides by lengths which the compiler does not see to be above zero.
+    let mut outs = out.chunks_mut(stride.max(1));
+    for x in x.chunks_exact(product.inputs.max(1)) {
+        let Some(out) = outs.next() else { break };
         let out = out.get_mut(..product.columns).unwrap_or_default();
         let mut first = 0_usize;
         let (tiles, rest) = out.as_chunks_mut::<COLUMNS>();

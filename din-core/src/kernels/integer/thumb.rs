@@ -14,6 +14,7 @@ mod instructions;
 
 use super::extents::OwnRows;
 use super::{Own, Parameters, Part, Product, Weights, finished, portable};
+use crate::bytes::range;
 use crate::fixed::{SEGMENTS, rshift, sat16, sigmoid};
 use instructions::{Column, Combine, Quads};
 
@@ -45,7 +46,10 @@ pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride:
     if !is_aligned(weights.as_ptr()) || !is_aligned(product.multipliers.as_ptr()) {
         return portable::product(product, x, out, stride);
     }
-    for (x, out) in x.chunks_exact(product.inputs).zip(out.chunks_mut(stride)).take(rows) {
+    // Not zipped: that divides by lengths which the compiler does not see to be above zero.
+    let mut outs = out.chunks_mut(stride);
+    for x in x.chunks_exact(product.inputs).take(rows) {
+        let Some(out) = outs.next() else { break };
         let mut first = 0;
         while first < product.columns {
             // The last four begin with those that are done, where the columns are not a multiple of four.
@@ -54,7 +58,9 @@ pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride:
             for (c, sum) in (first..).zip(sums) {
                 // SAFETY: `Product::rows` checked the multipliers.
                 let m = unsafe { i16_at(product.multipliers.as_ptr(), c) };
-                out[c] = finished(product.finish, scaled(product.start[c], sum, product.shift, m));
+                if let (Some(out), Some(start)) = (out.get_mut(c), product.start.get(c)) {
+                    *out = finished(product.finish, scaled(*start, sum, product.shift, m));
+                }
             }
             first += 4;
         }
@@ -164,7 +170,7 @@ pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut
         return portable::own_product(own, x, panel, out);
     };
     let (inputs, outputs) = (part.inputs, part.outputs);
-    let weights = &mut panel[..inputs];
+    let weights = panel.get_mut(..inputs).unwrap_or_default();
     let half = 1_i32.wrapping_shl(part.shift.into()) >> 1;
     let mut column = Column {
         x: [x.as_ptr(); 4],
@@ -179,12 +185,12 @@ pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut
         segments: if own.finish.sigmoid { SEGMENTS.as_ptr() } else { core::ptr::null() },
     };
     for candidate in 0..candidates {
-        let query = &own.queries[candidate * paired..][..paired];
+        let query = range(own.queries, candidate.wrapping_mul(paired), paired);
         for o in 0..outputs {
             combine(part, query, o, weights);
             // SAFETY: `Own::rows` checked the multipliers.
             column.multiplier = unsafe { i16_at(part.multipliers.as_ptr(), o) };
-            column.start = own.starts[candidate * outputs + o];
+            column.start = own.starts.get(candidate * outputs + o).copied().unwrap_or_default();
             let mut row = 0;
             let mut to = out.as_mut_ptr().wrapping_add(candidate * rows * outputs + o);
             while row < rows {

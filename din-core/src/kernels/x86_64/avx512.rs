@@ -1,7 +1,7 @@
 //! AVX-512 (F, BW, DQ, VL), with AVX2, FMA and F16C.
 
 use super::products::Strip;
-use super::{Vector, products};
+use super::{EXP2, Vector, products};
 use crate::kernels::{Finish, Matrix, OwnMatrix, Rows, Start};
 use core::arch::x86_64::*;
 
@@ -135,8 +135,9 @@ fn sigmoid_of(x: __m512) -> __m512 {
     let shifted = _mm512_fmadd_ps(x, minus_log2_e, round);
     let n = _mm512_sub_ps(shifted, round);
     let r = _mm512_fmsub_ps(x, minus_log2_e, n);
-    let mut power = constant(1.340_043_2e-3);
-    for coefficient in [9.676_037e-3, 5.550_327e-2, 2.402_210_7e-1, 6.931_472e-1, 1.0] {
+    let [highest, rest @ ..] = EXP2;
+    let mut power = constant(highest);
+    for coefficient in rest {
         power = _mm512_fmadd_ps(power, r, constant(coefficient));
     }
     let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted));

@@ -1,6 +1,7 @@
 //! From the values of a request to the numbers that a model reads.
 
 use crate::bytes::{F32s, u32_at};
+use crate::chunks;
 use crate::error::ScoreError;
 use crate::fixed;
 use crate::history::Behaviours;
@@ -219,7 +220,7 @@ pub(crate) fn newest<'h>(
     }
     let behaviours = history.len() / fields;
     let length = behaviours.min(sequence.capacity);
-    let runs = history.older.chunks_exact(fields).chain(history.newer.chunks_exact(fields));
+    let runs = chunks::exact(history.older, fields).chain(chunks::exact(history.newer, fields));
     Ok((length, runs.skip(behaviours.saturating_sub(length))))
 }
 
@@ -239,7 +240,7 @@ pub(crate) fn embed_candidates<N: Input>(
     }
     for column in columns_of(model, Group::Candidate) {
         column.prefetch(candidates.iter().copied());
-        for (candidate, vector) in candidates.iter().zip(vectors.chunks_exact_mut(width)) {
+        for (candidate, vector) in candidates.iter().zip(chunks::exact_mut(vectors, width)) {
             column.embed(kernel, candidate, column.of(vector))?;
         }
         let (Some(record), Reads::Rows(table)) = (record, &column.reads) else { continue };
@@ -271,8 +272,8 @@ pub(crate) fn gather_queries<N: Copy>(
         let before = model.field_records(first, field.pair.into());
         let from = before.fold(0_usize, |sum, field| sum.saturating_add(model.width(&field)));
         let len = model.width(&field);
-        let rows = queries.chunks_exact_mut(sequence.paired_width.max(1));
-        for (query, vector) in rows.zip(vectors.chunks_exact(width.max(1))) {
+        let rows = chunks::exact_mut(queries, sequence.paired_width);
+        for (query, vector) in rows.zip(chunks::exact(vectors, width)) {
             let query = query.get_mut(to..to.saturating_add(len)).unwrap_or_default();
             copy(vector.iter().skip(from).copied(), query);
         }

@@ -1,6 +1,7 @@
 //! Scores candidates in integers, in memory that the caller provides.
 
 use crate::blocking::Blocking;
+use crate::chunks;
 use crate::error::ScoreError;
 use crate::fixed::score;
 use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
@@ -154,7 +155,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                     weights.fill(0);
                     for column in key_columns(model, &sequence) {
                         column.prefetch(behaviours.clone());
-                        let keys = keys.chunks_exact_mut(width.max(1));
+                        let keys = chunks::exact_mut(keys, width);
                         for (behaviour, key) in behaviours.clone().zip(keys) {
                             column.embed(kernel, behaviour, column.of(key))?;
                         }
@@ -227,7 +228,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         embed_candidates(model, kernel, candidates, vectors, logits)?;
         let Some(head) = layers(model, sizes.head_start, 1).next() else { return Ok(()) };
         let first = first.get_mut(..n.wrapping_mul(head.outputs)).unwrap_or_default();
-        for first in first.chunks_exact_mut(head.outputs.max(1)) {
+        for first in chunks::exact_mut(first, head.outputs) {
             copy(base.iter().copied(), first);
         }
         let sequences = lengths.len();
@@ -246,7 +247,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                     let Some(layer) = layers(model, sequence.first_layer, 1).next() else { continue };
                     let query_parts =
                         query_parts.get_mut(..n.wrapping_mul(layer.outputs)).unwrap_or_default();
-                    query_parts.chunks_exact_mut(layer.outputs.max(1)).for_each(|part| layer.start(part));
+                    chunks::exact_mut(query_parts, layer.outputs).for_each(|part| layer.start(part));
                     kernel.add(&layer.part(0), queries, query_parts);
                     let inputs = pooling::Inputs { keys, length, queries, query_parts };
                     let unit_of_sequence =
@@ -255,7 +256,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                     kernel.add(&head.part(index.saturating_add(1)), interests, first);
                 }
                 KeptSequence::Pooled(kept) => {
-                    for interest in interests.chunks_exact_mut(width.max(1)) {
+                    for interest in chunks::exact_mut(interests, width) {
                         copy(kept.iter().copied(), interest);
                     }
                 }
@@ -263,9 +264,9 @@ impl<'m, 's> IntegerRanker<'m, 's> {
             if model.manifest().product {
                 let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
                 // Not zipped: that divides by lengths which the compiler does not see to be above zero.
-                let mut of_interests = interests.chunks_exact(width.max(1));
-                let mut of_products = products.chunks_exact_mut(paired.max(1));
-                for query in queries.chunks_exact(paired.max(1)) {
+                let mut of_interests = chunks::exact(interests, width);
+                let mut of_products = chunks::exact_mut(products, paired);
+                for query in chunks::exact(queries, paired) {
                     let (Some(interest), Some(product)) = (of_interests.next(), of_products.next()) else {
                         break;
                     };
@@ -277,7 +278,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         }
         let mut results = [0; Blocking::NATIVE.candidates()];
         let results = results.get_mut(..n).unwrap_or_default();
-        for (result, first) in results.iter_mut().zip(first.chunks_exact(head.outputs.max(1))) {
+        for (result, first) in results.iter_mut().zip(chunks::exact(first, head.outputs)) {
             // A head that is one layer.
             *result = head.result(first.first().copied().unwrap_or_default());
         }

@@ -1,6 +1,7 @@
 //! Dense layers and the multilayer perceptron made of them.
 
 use crate::bytes::F32s;
+use crate::chunks;
 use crate::kernels::{Finish, Kernel, Matrix, Rows, Start};
 use crate::manifest::Activation;
 
@@ -90,7 +91,7 @@ impl<'a> Layer<'a> {
             Activation::Sigmoid => kernel.sigmoids(rows),
             Activation::Relu => rows.iter_mut().for_each(|s| *s = s.max(0.0)),
             Activation::PRelu => {
-                for row in rows.chunks_exact_mut(self.outputs.max(1)) {
+                for row in chunks::exact_mut(rows, self.outputs) {
                     for (s, alpha) in row.iter_mut().zip(self.parameters.iter()) {
                         *s = s.max(0.0) + alpha * s.min(0.0);
                     }
@@ -99,7 +100,7 @@ impl<'a> Layer<'a> {
             Activation::Dice => {
                 let run =
                     |index: usize| self.parameters.range(index.wrapping_mul(self.outputs), self.outputs);
-                for row in rows.chunks_exact_mut(self.outputs.max(1)) {
+                for row in chunks::exact_mut(rows, self.outputs) {
                     kernel.dice(row, run(0), run(1), run(2));
                 }
             }

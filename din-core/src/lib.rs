@@ -41,7 +41,7 @@
 //! | module | concept |
 //! |---|---|
 //! | `error` | [`LoadError`], [`ScoreError`] |
-//! | `bytes`, `checksum`, `hash` | numbers in place, CRC-32, FNV-1a |
+//! | `bytes`, `chunks`, `checksum`, `hash` | numbers in place, rows in a slice, CRC-32, FNV-1a |
 //! | `math`, [`fixed`], `normaliser` | exp and sigmoid, fixed-point arithmetic, raw number to input |
 //! | `blocking` | how much is computed together |
 //! | `kernels` | small dense products and activations, f32 and integer: portable, AVX2, AVX-512, NEON, those of Cortex-M |
@@ -92,6 +92,7 @@ extern crate std;
 mod blocking;
 mod bytes;
 mod checksum;
+mod chunks;
 #[cfg(test)]
 mod curve_errors;
 mod error;

@@ -1,6 +1,7 @@
 //! The activation unit and attention pooling.
 
 use crate::blocking::Blocking;
+use crate::chunks;
 use crate::kernels::{Finish, Kernel, Matrix, OwnMatrix, Rows, Start, as_weights, copy, keep_last};
 use crate::layer::{Layer, forward};
 use crate::manifest::Pooling;
@@ -59,10 +60,10 @@ impl Unit<'_, '_> {
         let (width, length) = (self.sequence.key_width, inputs.length);
         let keys = Matrix::whole(as_weights(inputs.keys), length, width);
         let candidates = Blocking::NATIVE.candidates_of_a_pass();
-        let parts = inputs.query_parts.chunks(first.outputs.wrapping_mul(candidates).max(1));
+        let parts = chunks::up_to(inputs.query_parts, first.outputs.wrapping_mul(candidates));
         let paired = self.sequence.paired_width.wrapping_mul(candidates);
         for (index, (pooled, query_parts)) in
-            pooled.chunks_mut(width.wrapping_mul(candidates).max(1)).zip(parts).enumerate()
+            chunks::up_to_mut(pooled, width.wrapping_mul(candidates)).zip(parts).enumerate()
         {
             let start = index.wrapping_mul(paired);
             let end = start.wrapping_add(paired).min(inputs.queries.len());
@@ -85,7 +86,7 @@ impl Unit<'_, '_> {
         let candidates = inputs.query_parts.len() / first.outputs.max(1);
         let block = Blocking::NATIVE.behaviours(length);
         let mut done = 0_usize;
-        for keys in inputs.keys.chunks(width.wrapping_mul(block).max(1)) {
+        for keys in chunks::up_to(inputs.keys, width.wrapping_mul(block)) {
             let rows = keys.len() / width;
             let len = candidates.wrapping_mul(rows);
             let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs)).unwrap_or_default();
@@ -94,14 +95,14 @@ impl Unit<'_, '_> {
             let second = sequence.first_layer.saturating_add(1);
             let rest = model.layer_range(second, sequence.layers.saturating_sub(1));
             let results = forward(kernel, rest, memory.hidden, memory.spare, len);
-            let to = weights.chunks_mut(length.max(1)).filter_map(|weights| weights.get_mut(done..));
-            for (weights, results) in to.zip(results.chunks(rows.max(1))) {
+            let to = chunks::up_to_mut(weights, length).filter_map(|weights| weights.get_mut(done..));
+            for (weights, results) in to.zip(chunks::up_to(results, rows)) {
                 copy(results.iter().copied(), weights);
             }
             done = done.wrapping_add(rows);
         }
         if sequence.pooling == Pooling::SoftmaxAttention {
-            for weights in weights.chunks_mut(length.max(1)) {
+            for weights in chunks::up_to_mut(weights, length) {
                 softmax(1.0 / libm::sqrtf(width as f32), weights);
             }
         }
@@ -124,9 +125,9 @@ impl Unit<'_, '_> {
         let mut start = 0_usize;
         while start < first.outputs {
             let columns = Blocking::NATIVE.columns(outputs.saturating_sub(start));
-            let queries = inputs.queries.chunks(paired.max(1)).chain(core::iter::repeat(&[][..]));
-            let each = inputs.query_parts.chunks(outputs).zip(queries);
-            let hidden = hidden.chunks_mut(rows.wrapping_mul(outputs).max(1));
+            let queries = chunks::up_to(inputs.queries, paired).chain(core::iter::repeat(&[][..]));
+            let each = chunks::up_to(inputs.query_parts, outputs).zip(queries);
+            let hidden = chunks::up_to_mut(hidden, rows.wrapping_mul(outputs));
             for ((query_part, query), hidden) in each.zip(hidden) {
                 let own = OwnMatrix {
                     query,

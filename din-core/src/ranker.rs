@@ -1,6 +1,7 @@
 //! Scores candidates for one user at a time, in memory that the caller provides.
 
 use crate::blocking::Blocking;
+use crate::chunks;
 use crate::error::ScoreError;
 use crate::history::Behaviours;
 use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
@@ -122,7 +123,7 @@ impl<'m, 's> Ranker<'m, 's> {
                     weights.fill(0.0);
                     for column in key_columns(model, &sequence) {
                         column.prefetch(behaviours.clone());
-                        let keys = keys.chunks_exact_mut(sequence.key_width.max(1));
+                        let keys = chunks::exact_mut(keys, sequence.key_width);
                         for (behaviour, key) in behaviours.clone().zip(keys) {
                             column.embed(kernel, behaviour, column.of(key))?;
                         }
@@ -240,7 +241,7 @@ impl<'m, 's> Ranker<'m, 's> {
                     head.product(kernel, interests, (pooled_input, width), Start::Output, Finish::Sum, first);
                 }
                 KeptSequence::Pooled(pooled) => {
-                    for interest in interests.chunks_exact_mut(width.max(1)) {
+                    for interest in chunks::exact_mut(interests, width) {
                         copy(pooled.iter().copied(), interest);
                     }
                 }
@@ -249,9 +250,9 @@ impl<'m, 's> Ranker<'m, 's> {
             if model.manifest().product {
                 let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
                 // Not zipped: that divides by lengths which the compiler does not see to be above zero.
-                let mut of_interests = interests.chunks_exact(width.max(1));
-                let mut of_products = products.chunks_exact_mut(paired.max(1));
-                for query in queries.chunks_exact(paired.max(1)) {
+                let mut of_interests = chunks::exact(interests, width);
+                let mut of_products = chunks::exact_mut(products, paired);
+                for query in chunks::exact(queries, paired) {
                     let (Some(interest), Some(product)) = (of_interests.next(), of_products.next()) else {
                         break;
                     };

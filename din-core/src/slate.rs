@@ -1,6 +1,7 @@
 //! What the rankers of both paths do with a slate: they score it block by block, and keep the best.
 
 use crate::blocking::Blocking;
+use crate::chunks;
 use crate::error::ScoreError;
 use crate::model::{Group, Model};
 use crate::value::Value;
@@ -12,15 +13,15 @@ pub(crate) fn candidates_of<'c>(
     room: usize,
 ) -> Result<impl Iterator<Item = &'c [Value]> + use<'c>, ScoreError> {
     let (_, fields) = model.field_range(Group::Candidate);
-    let candidates = slate.chunks_exact(fields.max(1));
-    if !candidates.remainder().is_empty() || (fields == 0 && !slate.is_empty()) {
+    let count = slate.len().checked_div(fields).unwrap_or_default();
+    if count.wrapping_mul(fields) != slate.len() {
         let group = Group::Candidate.name();
         return Err(ScoreError::FieldCount { group, needed: fields, found: slate.len() });
     }
-    if room < candidates.len() {
-        return Err(ScoreError::OutputTooSmall { needed: candidates.len(), found: room });
+    if room < count {
+        return Err(ScoreError::OutputTooSmall { needed: count, found: room });
     }
-    Ok(candidates)
+    Ok(chunks::exact(slate, fields))
 }
 
 /// Visits the candidates in blocks of [`Blocking::candidates`], each with the index of its first.

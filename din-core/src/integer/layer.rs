@@ -1,6 +1,7 @@
 //! A layer of the integer path, read in place.
 
 use crate::bytes::{range, u16_at};
+use crate::chunks;
 use crate::fixed::{rshift, sat16};
 use crate::kernels::integer::{Finish, IntegerKernel, Parameters, Part, Product, Weights, finished};
 use crate::manifest::{Activation, IntegerLayerRecord, PartRecord};
@@ -130,7 +131,7 @@ impl<'a> Layer<'a> {
             Activation::Linear | Activation::Sigmoid => {}
             Activation::Relu => rows.iter_mut().for_each(|z| *z = (*z).max(0)),
             Activation::PRelu => {
-                for row in rows.chunks_mut(self.outputs.max(1)) {
+                for row in chunks::up_to_mut(rows, self.outputs) {
                     let alphas = self.parameters.alpha.as_chunks::<2>().0;
                     for (z, alpha) in row.iter_mut().zip(alphas).filter(|(z, _)| **z < 0) {
                         let alpha = i32::from(i16::from_le_bytes(*alpha));

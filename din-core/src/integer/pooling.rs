@@ -2,6 +2,7 @@
 
 use super::layer::{Layer, forward, layers};
 use crate::blocking::Blocking;
+use crate::chunks;
 use crate::fixed::exp_of_minus;
 use crate::kernels::integer::{IntegerKernel, Own, narrow, own_totals};
 use crate::kernels::{copy, keep_last};
@@ -55,9 +56,8 @@ impl Unit<'_, '_> {
     ) {
         let (width, length) = (self.sequence.key_width, inputs.length);
         let candidates = Blocking::NATIVE.candidates_of_a_pass();
-        let passes = pooled
-            .chunks_mut(width.wrapping_mul(candidates).max(1))
-            .zip(inputs.query_parts.chunks(first.outputs.wrapping_mul(candidates).max(1)));
+        let parts = chunks::up_to(inputs.query_parts, first.outputs.wrapping_mul(candidates));
+        let passes = chunks::up_to_mut(pooled, width.wrapping_mul(candidates)).zip(parts);
         let paired = self.sequence.paired_width.wrapping_mul(candidates);
         for (index, (pooled, query_parts)) in passes.enumerate() {
             let start = index.wrapping_mul(paired);
@@ -66,7 +66,7 @@ impl Unit<'_, '_> {
             let candidates = query_parts.len() / first.outputs.max(1);
             let weights = weights.get_mut(..candidates.wrapping_mul(length)).unwrap_or_default();
             self.weigh(first, &Inputs { queries, query_parts, ..*inputs }, memory, weights);
-            for (candidate, pooled) in pooled.chunks_mut(width.max(1)).enumerate() {
+            for (candidate, pooled) in chunks::up_to_mut(pooled, width).enumerate() {
                 let start = candidate.wrapping_mul(length);
                 let weights = weights.get(start..start.wrapping_add(length)).unwrap_or_default();
                 let sums = memory.sums.get_mut(..width).unwrap_or_default();
@@ -85,7 +85,7 @@ impl Unit<'_, '_> {
         let rest = || layers(model, sequence.first_layer.wrapping_add(1), sequence.layers.saturating_sub(1));
         let block = Blocking::NATIVE.behaviours(length);
         let mut done = 0_usize;
-        for keys in inputs.keys.chunks(width.wrapping_mul(block).max(1)) {
+        for keys in chunks::up_to(inputs.keys, width.wrapping_mul(block)) {
             let rows = keys.len() / width;
             let len = candidates.wrapping_mul(rows);
             let results = memory.results.get_mut(..len).unwrap_or_default();
@@ -95,8 +95,8 @@ impl Unit<'_, '_> {
                 first.activate(kernel, hidden);
                 forward(kernel, rest(), hidden, memory.spare, memory.sums, results);
             }
-            let to = weights.chunks_mut(length.max(1)).filter_map(|weights| weights.get_mut(done..));
-            for (weights, results) in to.zip(results.chunks(rows.max(1))) {
+            let to = chunks::up_to_mut(weights, length).filter_map(|weights| weights.get_mut(done..));
+            for (weights, results) in to.zip(chunks::up_to(results, rows)) {
                 copy(results.iter().copied(), weights);
             }
             done = done.wrapping_add(rows);
@@ -104,7 +104,7 @@ impl Unit<'_, '_> {
         let limit = i32::from(record.weight_limit);
         weights.iter_mut().for_each(|weight| *weight = (*weight).clamp(limit.wrapping_neg(), limit));
         if sequence.pooling == Pooling::SoftmaxAttention {
-            for weights in weights.chunks_mut(length.max(1)) {
+            for weights in chunks::up_to_mut(weights, length) {
                 softmax(record.weight_fraction, weights);
             }
         }

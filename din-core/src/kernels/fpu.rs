@@ -13,6 +13,7 @@ mod instructions;
 
 use super::{Finish, Matrix, OwnMatrix, Rows, Start, portable};
 use crate::bytes::F32s;
+use crate::chunks;
 use instructions::{Constants, Row, Tile};
 
 /// The numbers, if the FPU can load them.
@@ -127,7 +128,7 @@ impl Product<'_> {
 pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
     let inputs = w.0.len() / 4;
     let Some(weights) = aligned(w) else { return portable::dots(x, w, out) };
-    for (x, out) in x.chunks_exact(inputs.max(1)).zip(out) {
+    for (x, out) in chunks::exact(x, inputs).zip(out) {
         // SAFETY: as many weights as inputs.
         *out = unsafe { instructions::dot(x.as_ptr(), weights, 4, inputs, *out) };
     }
@@ -146,7 +147,7 @@ pub(super) fn combine(own: OwnMatrix<'_>, panel: &mut [f32]) {
         return portable::combine(own, panel);
     };
     let columns = key.columns;
-    for (d, out) in panel.chunks_exact_mut(columns.max(1)).take(key.rows).enumerate() {
+    for (d, out) in chunks::exact_mut(panel, columns).take(key.rows).enumerate() {
         // SAFETY: both matrices are whole.
         unsafe {
             let keys = keys.add(d * key.stride);
@@ -166,7 +167,7 @@ pub(super) fn combine(own: OwnMatrix<'_>, panel: &mut [f32]) {
 /// See [`Kernel::dice`](super::Kernel::dice).
 pub(super) fn dice(row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
     let mut parameters = a.iter().zip(b.iter()).zip(alpha.iter());
-    for chunk in row.chunks_mut(16) {
+    for chunk in chunks::up_to_mut(row, 16) {
         let mut p = [0.0; 16];
         let arguments = parameters.clone();
         for ((p, s), ((a, b), _)) in p.iter_mut().zip(&*chunk).zip(arguments) {

@@ -363,7 +363,6 @@ pub(crate) fn multiply(x: &[f32], y: &[f32], out: &mut [f32]) {
 }
 
 /// `out = x`, as far as both go.
-#[inline(always)] // outlined, a zip of chunks would not know that they are not empty, and keep a division by zero
 pub(crate) fn copy<N>(x: impl IntoIterator<Item = N>, out: &mut [N]) {
     for (out, x) in out.iter_mut().zip(x) {
         *out = x;

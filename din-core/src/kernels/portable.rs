@@ -2,6 +2,7 @@
 
 use super::{Finish, Matrix, OwnMatrix, Rows, Start};
 use crate::bytes::F32s;
+use crate::chunks;
 use crate::fixed::f32_bits_of_half;
 use crate::math;
 
@@ -12,12 +13,12 @@ pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish
     }
     let Rows { numbers, rows, stride, columns } = out;
     if let Start::Row(row) = start {
-        for out in numbers.chunks_mut(stride.max(1)).take(rows) {
+        for out in chunks::up_to_mut(numbers, stride).take(rows) {
             super::copy(row.iter(), out.get_mut(..columns).unwrap_or_default());
         }
     }
-    let mut x = x.chunks_exact(w.rows.max(1));
-    let mut out = numbers.chunks_mut(stride.max(1)).take(rows);
+    let mut x = chunks::exact(x, w.rows);
+    let mut out = chunks::up_to_mut(numbers, stride).take(rows);
     loop {
         // Four rows share one pass over the weights.
         let rows: [Option<&[f32]>; 4] = core::array::from_fn(|_| x.next());
@@ -69,7 +70,7 @@ fn tile<const R: usize, const C: usize>(
     }
     let mut x = x.map(|x| x.iter());
     let from = w.numbers.0.get(start.wrapping_mul(4)..).unwrap_or_default();
-    for w in from.chunks(w.stride.wrapping_mul(4).max(1)).take(w.rows) {
+    for w in chunks::up_to(from, w.stride.wrapping_mul(4)).take(w.rows) {
         let mut weights = [0.0_f32; C];
         for (weight, w) in weights.iter_mut().zip(F32s(w).iter()) {
             *weight = w;
@@ -91,7 +92,7 @@ fn tile<const R: usize, const C: usize>(
 /// See [`Kernel::dots`](super::Kernel::dots).
 pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
     let inputs = w.iter().len().max(1);
-    for (x, out) in x.chunks_exact(inputs).zip(out) {
+    for (x, out) in chunks::exact(x, inputs).zip(out) {
         for (x, w) in x.iter().zip(w.iter()) {
             *out += x * w;
         }
@@ -101,7 +102,7 @@ pub(super) fn dots(x: &[f32], w: F32s<'_>, out: &mut [f32]) {
 /// A query's own matrix: `[D, columns]`.
 pub(super) fn combine(own: OwnMatrix<'_>, panel: &mut [f32]) {
     let OwnMatrix { query, key, product } = own;
-    for (d, out) in panel.chunks_exact_mut(key.columns.max(1)).take(key.rows).enumerate() {
+    for (d, out) in chunks::exact_mut(panel, key.columns).take(key.rows).enumerate() {
         super::copy(key.row(d).iter(), out);
         if let Some(query) = query.get(d) {
             for (out, product) in out.iter_mut().zip(product.row(d).iter()) {

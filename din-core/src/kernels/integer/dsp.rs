@@ -35,6 +35,7 @@ mod strip;
 use super::extents::OwnRows;
 use super::{Own, Parameters, Part, Product, Weights, finished, portable};
 use crate::bytes::range;
+use crate::chunks;
 use crate::fixed::{SEGMENTS, rshift, sat16, sigmoid};
 use combine::Combine;
 use instructions::{asr, qadd16, smlabb, smlabt, smlad, smlatt, sxtb16, sxtb16_of_rotated, unrelated, word};
@@ -163,7 +164,7 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
         return portable::add(part, x, t);
     }
     let fours = if is_aligned(part.weight.as_ptr()) { part.outputs / row::COLUMNS } else { 0 };
-    for (x, t) in x.chunks_exact(part.inputs.max(1)).zip(t.chunks_exact_mut(part.outputs.max(1))) {
+    for (x, t) in chunks::exact(x, part.inputs).zip(chunks::exact_mut(t, part.outputs)) {
         let (quads, rest) = x.as_chunks::<4>();
         let half = 1_i32.wrapping_shl(part.shift.into()) >> 1;
         // SAFETY: `Part::rows` checked every address.
@@ -349,7 +350,7 @@ pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]
     if !parameters.holds_dice(outputs) {
         return portable::dice(parameters, outputs, rows);
     }
-    for row in rows.chunks_mut(outputs.max(1)) {
+    for row in chunks::up_to_mut(rows, outputs) {
         let Parameters { a, b, alpha, e } = *parameters;
         let (mut a, mut b, mut alpha, mut e) = (a.as_ptr(), b.as_ptr(), alpha.as_ptr(), e.as_ptr());
         for z in row {

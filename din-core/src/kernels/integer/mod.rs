@@ -33,11 +33,12 @@ mod thumb;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-#[cfg(din_panels)]
 use crate::blocking::Blocking;
 #[cfg(din_panels)]
 use crate::bytes::range;
 use crate::bytes::u16_at;
+#[cfg(din_panels)]
+use crate::chunks;
 use crate::fixed::{rshift, sat16};
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::{HasAvx2, HasVnni, has_avx2, has_vnni};
@@ -334,8 +335,8 @@ impl Own<'_> {
             let len = inputs.next_multiple_of(2).wrapping_mul(columns);
             let panels = panels.get_mut(..candidates.wrapping_mul(len)).unwrap_or_default();
             combine(part, queries, start, columns, panels);
-            let each = panels.chunks(len.max(1)).zip(starts.chunks(outputs));
-            for ((panel, starts), out) in each.zip(out.chunks_mut(rows.wrapping_mul(outputs).max(1))) {
+            let each = chunks::up_to(panels, len).zip(chunks::up_to(starts, outputs));
+            for ((panel, starts), out) in each.zip(chunks::up_to_mut(out, rows.wrapping_mul(outputs))) {
                 let own = Product {
                     weights: Weights::Panel(panel),
                     inputs,

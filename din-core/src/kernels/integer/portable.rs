@@ -2,6 +2,7 @@
 
 use super::{Finish, Own, Parameters, Part, Product, Scale, Weights};
 use crate::bytes::{array_of, range, u16_at, u32_at};
+use crate::chunks;
 use crate::fixed::{clamped_of_f32_bits, clamped_of_half, rshift, sat16, sigmoid};
 
 /// Place of inputs d, d+1, d+2, d+3 in the four bytes of a quad.
@@ -14,8 +15,8 @@ const COLUMNS: usize = 8;
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
     // Not zipped: that divides by lengths which the compiler does not see to be above zero.
-    let mut outs = out.chunks_mut(stride.max(1));
-    for x in x.chunks_exact(product.inputs.max(1)) {
+    let mut outs = chunks::up_to_mut(out, stride);
+    for x in chunks::exact(x, product.inputs) {
         let Some(out) = outs.next() else { break };
         let out = out.get_mut(..product.columns).unwrap_or_default();
         let mut first = 0_usize;
@@ -67,7 +68,7 @@ pub(crate) fn finished(finish: Finish, t: i32) -> i16 {
 fn quad_sums<const C: usize>(weights: &[u8], columns: usize, x: &[i16], first: usize) -> [i32; C] {
     let mut sums = [0_i32; C];
     let from = weights.get(first.wrapping_mul(4)..).unwrap_or_default();
-    for (weights, x) in from.chunks(columns.wrapping_mul(4).max(1)).zip(x.chunks(4)) {
+    for (weights, x) in chunks::up_to(from, columns.wrapping_mul(4)).zip(chunks::up_to(x, 4)) {
         let [x0, x1, x2, x3] = filled(x);
         for (sum, weights) in sums.iter_mut().zip(weights.as_chunks::<4>().0) {
             let [w0, w2, w1, w3] = weights.map(|byte| i32::from(byte.cast_signed()));
@@ -85,7 +86,7 @@ fn quad_sums<const C: usize>(weights: &[u8], columns: usize, x: &[i16], first: u
 fn panel_sums<const C: usize>(panel: &[i16], columns: usize, x: &[i16], first: usize) -> [i32; C] {
     let mut sums = [0_i32; C];
     let from = panel.get(first.wrapping_mul(2)..).unwrap_or_default();
-    for (weights, x) in from.chunks(columns.wrapping_mul(2).max(1)).zip(x.chunks(2)) {
+    for (weights, x) in chunks::up_to(from, columns.wrapping_mul(2)).zip(chunks::up_to(x, 2)) {
         let [x0, x1] = filled(x);
         for (sum, [w0, w1]) in sums.iter_mut().zip(weights.as_chunks::<2>().0) {
             let products = x0.wrapping_mul(i32::from(*w0)).wrapping_add(x1.wrapping_mul(i32::from(*w1)));
@@ -114,10 +115,7 @@ fn filled<const N: usize>(x: &[i16]) -> [i32; N] {
 
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
-    // Not zipped: that divides by the lengths of chunks, which an outlined function does not know to be positive.
-    let mut rows = t.chunks_exact_mut(part.outputs.max(1));
-    for x in x.chunks_exact(part.inputs.max(1)) {
-        let Some(t) = rows.next() else { return };
+    for (x, t) in chunks::exact(x, part.inputs).zip(chunks::exact_mut(t, part.outputs)) {
         let mut first = 0_usize;
         let (tiles, rest) = t.as_chunks_mut::<COLUMNS>();
         for tile in tiles {
@@ -140,7 +138,7 @@ fn add_tile<const C: usize>(part: &Part<'_>, x: &[i16], first: usize, t: &mut [i
 
 /// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
 pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
-    for (x, sum) in x.chunks_exact(part.inputs.max(1)).zip(sums) {
+    for (x, sum) in chunks::exact(x, part.inputs).zip(sums) {
         let [dot] = quad_sums::<1>(part.weight, 1, x, 0);
         *sum = dot;
     }
@@ -151,12 +149,10 @@ pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut
     let outputs = own.part.outputs.max(1);
     let len = x.len() / own.part.inputs.max(1) * outputs;
     let candidates = own.starts.len() / outputs;
-    for (candidate, out) in out.chunks_mut(len.max(1)).take(candidates).enumerate() {
+    for (candidate, out) in chunks::up_to_mut(out, len).take(candidates).enumerate() {
         for o in 0..own.part.outputs {
             let column = own.column(candidate, o, panel);
-            for (x, out) in
-                x.chunks_exact(own.part.inputs.max(1)).zip(out.iter_mut().skip(o).step_by(outputs))
-            {
+            for (x, out) in chunks::exact(x, own.part.inputs).zip(out.iter_mut().skip(o).step_by(outputs)) {
                 *out = finished(own.finish, column.total(x));
             }
         }
@@ -166,9 +162,9 @@ pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut
 /// `start + rshift(x M, s1) m` for each candidate, whose own matrix has one column: `[R, D] x [N, D, 1] -> [N, R]`.
 pub(crate) fn own_totals(own: &Own<'_>, x: &[i16], panel: &mut [i16], totals: &mut [i32]) {
     let rows = x.len() / own.part.inputs.max(1);
-    for (candidate, totals) in totals.chunks_mut(rows.max(1)).enumerate() {
+    for (candidate, totals) in chunks::up_to_mut(totals, rows).enumerate() {
         let column = own.column(candidate, 0, panel);
-        for (x, total) in x.chunks_exact(own.part.inputs.max(1)).zip(totals) {
+        for (x, total) in chunks::exact(x, own.part.inputs).zip(totals) {
             *total = column.total(x);
         }
     }
@@ -213,9 +209,8 @@ impl Column<'_> {
 #[cfg(din_panels)]
 pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
     let len = part.inputs.div_ceil(2).wrapping_mul(columns).wrapping_mul(2).max(1);
-    let panels = panels.chunks_exact_mut(len);
-    let paired = queries.len().checked_div(panels.len()).unwrap_or_default();
-    for (index, panel) in panels.enumerate() {
+    let paired = queries.len().checked_div(panels.len() / len).unwrap_or_default();
+    for (index, panel) in chunks::exact_mut(panels, len).enumerate() {
         let query = range(queries, index.wrapping_mul(paired), paired);
         combine_one(part, query, start, columns, panel);
     }
@@ -223,8 +218,8 @@ pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: u
 
 #[cfg(din_panels)]
 fn combine_one(part: &Part<'_>, query: &[i16], start: usize, columns: usize, panel: &mut [i16]) {
-    let rows = part.base.chunks(part.outputs.wrapping_mul(4).max(1));
-    let rows = rows.zip(panel.chunks_mut(columns.wrapping_mul(2).max(1)));
+    let rows = chunks::up_to(part.base, part.outputs.wrapping_mul(4));
+    let rows = rows.zip(chunks::up_to_mut(panel, columns.wrapping_mul(2)));
     for (pair, (base, row)) in rows.enumerate() {
         let base = base.get(start.wrapping_mul(4)..).unwrap_or_default();
         for (numbers, base) in row.as_chunks_mut::<2>().0.iter_mut().zip(base.as_chunks::<4>().0) {
@@ -249,7 +244,7 @@ fn combine_one(part: &Part<'_>, query: &[i16], start: usize, columns: usize, pan
 /// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
 pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
     sums.fill(0);
-    for (key, weight) in keys.chunks_exact(sums.len().max(1)).zip(weights) {
+    for (key, weight) in chunks::exact(keys, sums.len()).zip(weights) {
         for (sum, x) in sums.iter_mut().zip(key) {
             *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*x)));
         }
@@ -281,7 +276,7 @@ pub(super) fn round_halves(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]
 
 /// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
 pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
-    for row in rows.chunks_mut(outputs.max(1)) {
+    for row in chunks::up_to_mut(rows, outputs) {
         dice_from(parameters, 0, row);
     }
 }

@@ -15,6 +15,7 @@ mod instructions;
 use super::extents::OwnRows;
 use super::{Own, Parameters, Part, Product, Weights, finished, portable};
 use crate::bytes::range;
+use crate::chunks;
 use crate::fixed::{SEGMENTS, rshift, sat16, sigmoid};
 use instructions::{Column, Combine, Quads};
 
@@ -47,8 +48,8 @@ pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride:
         return portable::product(product, x, out, stride);
     }
     // Not zipped: that divides by lengths which the compiler does not see to be above zero.
-    let mut outs = out.chunks_mut(stride);
-    for x in x.chunks_exact(product.inputs).take(rows) {
+    let mut outs = chunks::up_to_mut(out, stride);
+    for x in chunks::exact(x, product.inputs).take(rows) {
         let Some(out) = outs.next() else { break };
         let mut first = 0;
         while first < product.columns {
@@ -97,7 +98,7 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     if part.rows(x, t).is_none() || !fits || !part.outputs.is_multiple_of(4) {
         return portable::add(part, x, t);
     }
-    for (x, t) in x.chunks_exact(part.inputs).zip(t.chunks_exact_mut(part.outputs)) {
+    for (x, t) in chunks::exact(x, part.inputs).zip(chunks::exact_mut(t, part.outputs)) {
         for (t, first) in t.as_chunks_mut::<4>().0.iter_mut().zip((0..).step_by(4)) {
             let sums = four_columns(part.weight, part.outputs, first, x);
             for ((t, sum), c) in t.iter_mut().zip(sums).zip(first..) {
@@ -123,7 +124,7 @@ pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
         for (weight, d) in column[..len].iter_mut().zip(first..) {
             *weight = part.weight_at(d, 0).into();
         }
-        for (row, sums) in (0..).step_by(4).zip(sums[..rows].chunks_mut(4)) {
+        for (row, sums) in (0..).step_by(4).zip(chunks::up_to_mut(&mut sums[..rows], 4)) {
             let x = x.as_ptr().wrapping_add(row * part.inputs + first);
             // SAFETY: as many rows of `x` as sums, and inputs as weights.
             let four = unsafe { four_rows(x, part.inputs, sums.len(), &column[..len]) };
@@ -257,7 +258,7 @@ pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]
     if !parameters.holds_dice(outputs) || !fits {
         return portable::dice(parameters, outputs, rows);
     }
-    for row in rows.chunks_mut(outputs.max(1)) {
+    for row in chunks::up_to_mut(rows, outputs) {
         for (o, z) in row.iter_mut().enumerate() {
             // SAFETY: `holds_dice`.
             let (a, alpha, b, e) = unsafe {

@@ -68,6 +68,17 @@ set_up_defmt() {
     command -v defmt-print >/dev/null || cargo install defmt-print --version 1.2.0 --locked
 }
 
+# Every combination of features of what goes to devices. (`defmt` and the firmware's own are built with the devices.)
+lint_features() {
+    local features
+    for features in "" std defmt std,defmt; do
+        cargo clippy --package din-core --no-default-features --features "$features" -- -D warnings
+    done
+    for features in "" f32 prove-no-panic f32,prove-no-panic; do
+        cargo clippy --package din-ffi --no-default-features --features "$features" -- -D warnings
+    done
+}
+
 if [[ ${DIN_DEVICE_TOOLCHAIN:-} != debian ]]; then
     step "set up device targets" set_up_device_targets
 fi
@@ -77,10 +88,11 @@ step "set up defmt" set_up_defmt
 step "format" cargo fmt --all --check
 step "format of firmware" cargo fmt --manifest-path examples/firmware/Cargo.toml --check
 step "lint" cargo clippy --workspace --all-targets -- -D warnings
+step "features" lint_features
 step "test" cargo test --workspace
 step "device builds" cargo test -p din-tests --test devices -- --ignored builds
 step "tests on emulated devices" cargo test -p din-tests --test devices -- --ignored emulated
-step "C" cargo test -p din-tests --test c_api --test c_example -- --ignored
+step "C" cargo test -p din-tests --test c_api --test c_example --test c_devices -- --ignored
 step "edge box on an emulated device" cargo test -p din-tests --test edge_box -- --ignored
 step "emitted C" cargo test -p din-tests --test emit -- --ignored
 step "no panic in din-core" cargo test -p din-tests --test panic_free -- --ignored

@@ -15,6 +15,7 @@ use crate::model::{Group, Model, Sequence};
 use crate::ranker::User;
 use crate::scratch::{Scratch, take_shorts};
 use crate::slate::{candidates_of, for_each_block, keep_best, keep_best_in};
+use crate::span::Span;
 use crate::value::Value;
 
 /// One entry of a ranking.
@@ -119,6 +120,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     /// # Errors
     /// Those of [`Ranker::set_user`](crate::Ranker::set_user). After an error no user is set.
     pub fn set_user(&mut self, user: &User<'_>) -> Result<(), ScoreError> {
+        let _span = Span::new("set user");
         self.lengths = None;
         let (model, kernel) = (self.model, self.kernel);
         check_count(model, Group::Profile, user.profile)?;
@@ -209,6 +211,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
 
     /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the weights.
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [i32]) -> Result<(), ScoreError> {
+        let _span = Span::new("score block");
         let (model, kernel) = (self.model, self.kernel);
         let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
         let (sizes, n) = (model.integer_sizes(), candidates.len());

@@ -40,7 +40,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `error` | [`LoadError`], [`ScoreError`] |
+//! | `error`, `span` | [`LoadError`], [`ScoreError`]; with the feature `defmt`, when what takes time begins and ends |
 //! | `bytes`, `chunks`, `checksum`, `hash` | numbers in place, rows in a slice, CRC-32, FNV-1a |
 //! | `math`, [`fixed`], `normaliser` | exp and sigmoid, fixed-point arithmetic, raw number to input |
 //! | `blocking` | how much is computed together |
@@ -73,6 +73,15 @@
 //! | [`fixed::log1p`], Q16.16 | every 61st i32 | 1.35e-5 absolute |
 //!
 //! Integer kernels have the bits of `fixed::sigmoid`.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `std` | kernels chosen at run time by what the processor has; [`RankerPool`]. Without it they are chosen when compiling |
+//! | `defmt` | `defmt::Format` on public types and errors; with `DEFMT_LOG=din_core=trace`, a line where load, set user and each block of a slate begin and end, which the logger's timestamps make times of |
+//!
+//! Neither is on unless asked for, and neither changes a score.
 //!
 //! # Promises
 //!
@@ -117,6 +126,7 @@ mod records;
 mod scratch;
 mod sizes;
 mod slate;
+mod span;
 mod table;
 mod validate;
 mod value;

@@ -10,6 +10,7 @@ use crate::manifest::{
     FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Pooling, SectionRecord, SequenceRecord, TableRecord,
 };
 use crate::sizes::Sizes;
+use crate::span::Span;
 use crate::table::{Fixed, Table};
 use crate::validate;
 
@@ -123,6 +124,7 @@ impl<'a> Model<'a> {
     /// # Panics
     /// Never, whatever the bytes.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let _span = Span::new("load");
         let header = Header::parse(bytes)?;
         let manifest = validate::manifest(bytes, &header)?;
         let (sizes, integer_sizes) = (Sizes::default(), integer::sizes::Sizes::default());

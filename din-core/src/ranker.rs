@@ -14,6 +14,7 @@ use crate::pooling;
 use crate::scratch::Scratch;
 use crate::sizes::kept_for_sequence;
 use crate::slate::{candidates_of, for_each_block, keep_best, keep_best_in};
+use crate::span::Span;
 use crate::value::Value;
 
 /// What a request says about the user.
@@ -90,6 +91,7 @@ impl<'m, 's> Ranker<'m, 's> {
     /// fit the model's fields; [`ScoreError::WrongKind`], [`ScoreError::NotFinite`] for a value that its field cannot
     /// take. After an error no user is set.
     pub fn set_user(&mut self, user: &User<'_>) -> Result<(), ScoreError> {
+        let _span = Span::new("set user");
         self.lengths = None;
         let (model, kernel) = (self.model, self.kernel);
         check_count(model, Group::Profile, user.profile)?;
@@ -181,6 +183,7 @@ impl<'m, 's> Ranker<'m, 's> {
 
     /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the head's weights.
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [f32]) -> Result<(), ScoreError> {
+        let _span = Span::new("score block");
         let (model, kernel) = (self.model, self.kernel);
         let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
         let (sizes, n) = (model.sizes(), candidates.len());

@@ -21,7 +21,10 @@ const TEMPORARY: &str = env!("CARGO_TARGET_TMPDIR");
 
 /// What a firmware logs.
 fn log_of(target: &str, firmware: &str) -> String {
-    let mut command = cargo(&folder(), "run", target, "core", TEMPORARY);
+    log_with(cargo(&folder(), "run", target, "core", TEMPORARY), target, firmware)
+}
+
+fn log_with(mut command: Command, target: &str, firmware: &str) -> String {
     if target.starts_with("thumbv8m.main") {
         // cargo passes over a section of the configuration whose name has a dot, where a variable names that target too.
         command.env(format!("CARGO_TARGET_{}_RUNNER", variable(target)), "./qemu mps2-an505");
@@ -153,6 +156,28 @@ fn errors_and_public_types_are_logged_as_debug_shows_them() {
     let blob = fs::read(blob_path(NumericPath::Integer)).unwrap();
     let log = log_of("thumbv6m-none-eabi", "formats");
     assert_eq!(log.lines().collect::<Vec<_>>(), formats(&blob));
+}
+
+#[test]
+#[ignore = "needs the target thumbv7m-none-eabi, QEMU and defmt-print; tests/run.sh runs it"]
+fn spans_are_logged_at_the_level_trace_and_change_nothing_else() {
+    let target = "thumbv7m-none-eabi";
+    let mut command = cargo(&folder(), "run", target, "core", TEMPORARY);
+    // Built beside the others, which would be built again for another level.
+    command.env("DEFMT_LOG", "trace").env("CARGO_TARGET_DIR", target_dir(TEMPORARY).join("trace"));
+    let log = log_with(command, target, "integer");
+    let spans = ["load", "set user", "score block"].map(|of| [format!("{of} begins"), format!("{of} ends")]);
+    let (spans_logged, rest): (Vec<_>, Vec<_>) =
+        log.lines().partition(|line| spans.as_flattened().iter().any(|span| span == line));
+    assert_eq!(rest.join("\n") + "\n", expected("integer"));
+    // One model; for each user one begin and one end, and blocks of a slate that is scored and then ranked.
+    let users = rest.iter().filter(|line| line.starts_with("user")).count();
+    let count = |span: &str| spans_logged.iter().filter(|line| **line == span).count();
+    assert_eq!(spans[0].each_ref().map(|span| count(span)), [1, 1], "{log}");
+    assert_eq!(spans[1].each_ref().map(|span| count(span)), [users, users], "{log}");
+    assert!(count(&spans[2][0]) >= 2 * users && count(&spans[2][0]) == count(&spans[2][1]), "{log}");
+    // Spans do not overlap: what begins ends next.
+    assert!(spans_logged.chunks(2).all(|pair| spans.iter().any(|span| span.as_slice() == pair)), "{log}");
 }
 
 /// Calls of floating-point routines, and floating-point instructions, in what a firmware disassembles to.

@@ -1,6 +1,6 @@
 //! How much of the stack was used: it is painted, and what lost its paint was used.
 
-use core::ptr;
+use core::hint::black_box;
 
 const PAINT: u32 = 0x5aa5_a55a;
 
@@ -11,31 +11,34 @@ unsafe extern "C" {
     static _stack_start: u32;
 }
 
-/// Bytes of stack below the caller's frame that `work` uses.
-#[inline(never)]
+/// Bytes of stack in use when `work` uses most: its own, and those of its callers.
 pub fn used_by(work: impl FnOnce()) -> usize {
-    let bottom = &raw mut __sheap;
-    let here = ptr::from_mut(&mut 0_u32);
+    paint();
+    work();
+    (&raw const _stack_start) as usize - lowest_used() as usize
+}
+
+/// Paints what is free. Not inlined: the frames of what is measured lie above this one's.
+#[inline(never)]
+fn paint() {
+    let here = black_box(&raw mut *black_box(&mut 0_u32));
     // Room for this function's own frame.
     let top = here.wrapping_sub(16);
-    let mut word = bottom;
+    let mut word = &raw mut __sheap;
     while word < top {
         // SAFETY: between the statics and this function's frame nothing lives.
         unsafe { word.write_volatile(PAINT) };
         word = word.wrapping_add(1);
     }
-    work();
-    let mut word = bottom;
-    // SAFETY: as above.
-    while word < top && unsafe { word.read_volatile() } == PAINT {
-        word = word.wrapping_add(1);
-    }
-    here as usize - word as usize
 }
 
-/// Bytes between the stack's start and the caller's frame.
+/// The lowest word without paint.
 #[inline(never)]
-pub fn depth() -> usize {
-    let here = ptr::from_ref(&0_u32.wrapping_add(1));
-    (&raw const _stack_start) as usize - here as usize
+fn lowest_used() -> *const u32 {
+    let mut word = &raw const __sheap;
+    // SAFETY: the words up to this function's frame are memory, and the frame has no paint.
+    while unsafe { word.read_volatile() } == PAINT {
+        word = word.wrapping_add(1);
+    }
+    word
 }

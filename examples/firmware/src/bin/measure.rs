@@ -51,7 +51,7 @@ macro_rules! path {
                 defmt::println!("{=str} load {} ticks", name, ticks.load);
                 defmt::println!("{=str} set_user {} ticks", name, ticks.set_user);
                 defmt::println!("{=str} slate {} ticks", name, ticks.slate);
-                defmt::println!("{=str} stack {} bytes", name, used + stack::depth());
+                defmt::println!("{=str} stack {} bytes", name, used);
                 Ok(())
             }
 

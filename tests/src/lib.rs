@@ -33,4 +33,5 @@ pub mod reference_model;
 pub mod request;
 pub mod shape;
 pub mod sizes;
+pub mod stack_sum;
 pub mod tolerance;

@@ -12,6 +12,7 @@ use din_tests::firmware::{
     blob_path, f32_log, folder, integer_log, requests_source, scratch_len, sizes_source,
 };
 use din_tests::sizes;
+use din_tests::stack_sum::CallGraph;
 use std::fmt::Debug;
 use std::fs;
 use std::process::Command;
@@ -178,6 +179,31 @@ fn spans_are_logged_at_the_level_trace_and_change_nothing_else() {
     assert!(count(&spans[2][0]) >= 2 * users && count(&spans[2][0]) == count(&spans[2][1]), "{log}");
     // Spans do not overlap: what begins ends next.
     assert!(spans_logged.chunks(2).all(|pair| spans.iter().any(|span| span.as_slice() == pair)), "{log}");
+}
+
+/// The most that the stack can take is known before it runs: no recursion, and a sum of frames that painting stays below.
+#[test]
+#[ignore = "needs thumbv6m-none-eabi, thumbv7em-none-eabihf, QEMU, defmt-print and arm-none-eabi-objdump; tests/run.sh runs it"]
+fn the_stack_is_bounded_by_the_sum_of_the_frames() {
+    for (target, features) in [
+        ("thumbv6m-none-eabi", "integer"),
+        ("thumbv7em-none-eabihf", "integer"),
+        ("thumbv7em-none-eabihf", "f32"),
+    ] {
+        let stack = target_dir(TEMPORARY).join("stack");
+        let mut command = cargo(&folder(), "run", target, "core", TEMPORARY);
+        // The compiler states frames of stable code too, if it is asked as one asks an unstable one.
+        command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Z emit-stack-sizes");
+        command.env("CARGO_TARGET_DIR", &stack).args(["--features", features]);
+        let log = log_with(command, target, "measure");
+        let line = log.lines().find_map(|line| line.strip_prefix(&format!("{features} stack "))).expect(&log);
+        let painted: u64 = line.trim_end_matches(" bytes").parse().unwrap();
+        let elf = stack.join(target).join("release/measure");
+        let deepest = CallGraph::read(&elf).unwrap().deepest("Reset").unwrap();
+        println!("{target} {features}: painted {painted}, summed {} bytes", deepest.bytes);
+        deepest.calls.iter().for_each(|(name, frame)| println!("{frame:8} {name}"));
+        assert!((1..=deepest.bytes).contains(&painted), "{painted} painted, {} summed", deepest.bytes);
+    }
 }
 
 /// Calls of floating-point routines, and floating-point instructions, in what a firmware disassembles to.

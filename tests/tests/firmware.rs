@@ -7,6 +7,7 @@ use din_core::{
     Value,
 };
 use din_export::blob::NumericPath;
+use din_export::emit::{EmitOptions, Holder, emit};
 use din_tests::device::{cargo, target_dir, variable};
 use din_tests::firmware::{
     blob_path, f32_log, folder, integer_log, requests_source, scratch_len, sizes_source,
@@ -15,6 +16,7 @@ use din_tests::sizes;
 use din_tests::stack_sum::CallGraph;
 use std::fmt::Debug;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// Where this is built.
@@ -122,6 +124,25 @@ fn no_size_has_grown_since_the_table_was_written() {
         .growth(&sizes::committed().expect("a table: renew-sizes writes it"));
     let command = "cargo run --release -p din-tests --bin renew-sizes";
     assert!(growth.is_empty(), "renew the table if that is meant ({command}):\n{}", growth.join("\n"));
+}
+
+#[test]
+#[ignore = "needs the target thumbv7em-none-eabihf, QEMU and defmt-print; tests/run.sh runs it"]
+fn an_emitted_model_passes_its_self_test_on_a_cortex_m4f() {
+    let blob = fs::read(blob_path(NumericPath::Integer)).unwrap();
+    let options = EmitOptions { holders: vec![Holder::Rust], ..EmitOptions::default() };
+    let emitted = emit(&Model::from_bytes(&blob).unwrap(), &[], &options).unwrap();
+    let folder = Path::new(TEMPORARY).join("emitted-firmware");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, content) in &emitted.files {
+        fs::write(folder.join(name), content).unwrap();
+    }
+    let target = "thumbv7em-none-eabihf";
+    let mut command = cargo(&self::folder(), "run", target, "core", TEMPORARY);
+    command.env("EMITTED", &folder).args(["--features", "emitted"]);
+    let log = log_with(command, target, "emitted");
+    let (scores, crc) = (emitted.self_test.score_count(), emitted.self_test.crc().unwrap());
+    assert_eq!(log.lines().last().unwrap(), format!("crc-32 of {scores} scores: {crc:#010x}"));
 }
 
 /// `Debug` on the host and `defmt::Format` on the device, of the same values as in `src/bin/formats.rs`.

@@ -9,6 +9,13 @@ pub enum Error {
     Load(LoadError),
     /// A request.
     Score(ScoreError),
+    /// A candidate of a self-test scores something else than on the workstation.
+    Differs {
+        /// Index of the request.
+        case: usize,
+        /// Index of its candidate.
+        candidate: usize,
+    },
 }
 
 impl From<LoadError> for Error {

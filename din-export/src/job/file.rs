@@ -83,7 +83,8 @@ impl Job {
     /// Where the data files are, if nothing overrides it.
     #[must_use]
     pub fn data_directory(&self) -> PathBuf {
-        let own = self.file.parent().unwrap_or(Path::new(""));
+        // A job that is named without a folder has an empty one, which can be joined to, but not listed.
+        let own = self.file.parent().filter(|own| !own.as_os_str().is_empty()).unwrap_or(Path::new("."));
         self.data.directory.as_ref().map_or_else(|| own.to_owned(), |directory| own.join(directory))
     }
 }
@@ -167,6 +168,9 @@ test = "test"
     fn a_job_without_optional_parts_loads() {
         let job = Job::from_toml(JOB, Path::new("jobs/job.toml")).unwrap();
         assert_eq!(job.data_directory(), Path::new("jobs"));
+        // Of a job in the working directory too: one that can be listed.
+        let job = Job::from_toml(JOB, Path::new("job.toml")).unwrap();
+        assert_eq!(job.data_directory(), Path::new("."));
         assert_eq!(job.sequences[0].capacity, 3);
     }
 

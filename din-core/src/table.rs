@@ -193,7 +193,7 @@ impl<'a> Table<'a> {
     /// Stored integers q: `clamp(rshift(q multiplier, shift), -limit, limit)`; floats: rounded half up to the nearest
     /// `2^-fraction`, then clamped. No float arithmetic in either.
     pub fn read_fixed(&self, row: u32, out: &mut [i16]) {
-        self.read_fixed_by(IntegerKernel::Portable, row, out);
+        self.read_fixed_by(IntegerKernel::default(), row, out);
     }
 
     pub(crate) fn read_fixed_by(&self, kernel: IntegerKernel, row: u32, out: &mut [i16]) {

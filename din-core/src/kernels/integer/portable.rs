@@ -9,8 +9,8 @@ use crate::fixed::{clamped_of_f32_bits, clamped_of_half, rshift, sat16, sigmoid}
 #[cfg(din_panels)]
 const PLACES: [usize; 4] = [0, 2, 1, 3];
 
-/// Columns computed together, their sums in registers.
-const COLUMNS: usize = 8;
+/// Columns computed together, their sums in registers. One where this is what another kernel leaves to it: the least code.
+const COLUMNS: usize = if cfg!(din_choice) { 8 } else { 1 };
 
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {

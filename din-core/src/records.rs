@@ -1,6 +1,7 @@
 //! Lists of fixed-width postcard records, read in place.
 
 pub use crate::bytes::Cursor;
+use crate::subject::Subject;
 use core::marker::PhantomData;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -9,7 +10,7 @@ pub trait Record: Serialize + Copy {
     /// Bytes of its postcard form.
     const SIZE: usize;
     /// What it is called in errors.
-    const NAME: &'static str;
+    const SUBJECT: Subject;
 
     /// Reads a record's fields in their order; `None` where one holds none of its values.
     ///

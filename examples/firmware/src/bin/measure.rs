@@ -21,7 +21,7 @@ fn run() -> Result<(), Error> {
 
 /// The numeric paths have the same methods.
 macro_rules! path {
-    ($path:ident, $feature:literal, $ranker:ident, $number:ty, $score:ty, $scratch:ident) => {
+    ($path:ident, $feature:literal, $load:ident, $ranker:ident, $number:ty, $score:ty, $scratch:ident) => {
         #[cfg(feature = $feature)]
         mod $path {
             use din_core::{Model, $ranker};
@@ -57,7 +57,7 @@ macro_rules! path {
 
             /// Loads the model and ranks the first slate, whose user has a full history.
             fn rank(scratch: &'static mut [$number], ticked: &mut Ticks) -> Result<(), Error> {
-                let (model, load) = ticks(|| Model::from_bytes(model::$path()));
+                let (model, load) = ticks(|| Model::$load(model::$path()));
                 let model = model?;
                 let mut ranker = $ranker::new(&model, scratch)?;
                 let request = &REQUESTS[0];
@@ -73,5 +73,5 @@ macro_rules! path {
     };
 }
 
-path!(integer, "integer", IntegerRanker, i32, u16, INTEGER_SCRATCH);
-path!(f32, "f32", Ranker, f32, f32, F32_SCRATCH);
+path!(integer, "integer", from_integer_bytes, IntegerRanker, i32, u16, INTEGER_SCRATCH);
+path!(f32, "f32", from_f32_bytes, Ranker, f32, f32, F32_SCRATCH);

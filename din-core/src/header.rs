@@ -83,6 +83,7 @@ impl Header {
     /// [`LoadError::TooShort`] under 64 bytes, [`LoadError::BadMagic`], [`LoadError::UnsupportedMajor`],
     /// [`LoadError::HeaderChecksum`], [`LoadError::UnsupportedFeatures`], and [`LoadError::OutOfRange`] where the
     /// lengths cannot be.
+    #[inline(never)]
     pub fn parse(bytes: &[u8]) -> Result<Self, LoadError> {
         let fixed = range(bytes, 0, HEADER_LEN);
         if fixed.is_empty() {

@@ -117,6 +117,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     ///
     /// # Errors
     /// Those of [`Ranker::set_user`](crate::Ranker::set_user). After an error no user is set.
+    #[inline(never)]
     pub fn set_user(&mut self, user: &User<'_>) -> Result<(), ScoreError> {
         let _span = Span::new("set user");
         self.lengths = None;
@@ -199,6 +200,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     }
 
     /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the weights.
+    #[inline(never)]
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [i32]) -> Result<(), ScoreError> {
         let _span = Span::new("score block");
         let (model, kernel) = (self.model, self.kernel);
@@ -271,7 +273,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         head.settle(kernel, first, unit.hidden.get_mut(..first.len()).unwrap_or_default());
         let start = sizes.head_start.saturating_add(1);
         let rest = Layers { model, first: start, count: sizes.layers.saturating_sub(start) };
-        rest.forward(kernel, unit.hidden, unit.spare, unit.sums, results);
+        rest.forward(kernel, unit.hidden, unit.spare, unit.panels, unit.sums, results);
         for (logit, result) in logits.iter_mut().zip(results) {
             // The item bias is there already.
             *logit = logit.saturating_add(*result);

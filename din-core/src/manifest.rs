@@ -639,7 +639,8 @@ mod tests {
     #[test]
     fn a_manifest_is_read_as_postcard_reads_it() {
         let read = |bytes: &[u8]| {
-            let ours = Manifest::read(bytes).map(|(manifest, rest)| (std::format!("{manifest:?}"), rest.len()));
+            let ours =
+                Manifest::read(bytes).map(|(manifest, rest)| (std::format!("{manifest:?}"), rest.len()));
             let postcard = postcard::take_from_bytes::<Manifest<'_>>(bytes).ok();
             let theirs = postcard.map(|(manifest, rest)| (std::format!("{manifest:?}"), rest.len()));
             assert_eq!(ours, theirs, "{bytes:?}");
@@ -669,7 +670,8 @@ mod tests {
             assert!(read(&buffer[..len]));
             assert!((0..len).all(|cut| !read(&buffer[..cut])));
             // Every byte changed to what decoders trip over.
-            for (at, byte) in (0..len).flat_map(|at| [0, 1, 2, 0x7f, 0x80, 0x81, 0xff].map(|byte| (at, byte))) {
+            for (at, byte) in (0..len).flat_map(|at| [0, 1, 2, 0x7f, 0x80, 0x81, 0xff].map(|byte| (at, byte)))
+            {
                 let mut changed = buffer;
                 changed[at] = byte;
                 read(&changed[..len]);

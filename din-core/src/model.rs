@@ -7,7 +7,7 @@ use crate::header::Header;
 use crate::integer;
 use crate::layer::Layer;
 use crate::manifest::{
-    FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Pooling, SectionRecord, TableRecord, text,
+    FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Name, Pooling, SectionRecord, TableRecord, text,
 };
 use crate::sizes::{Sizes, candidate_macs};
 use crate::span::Span;
@@ -52,7 +52,8 @@ pub struct Field<'a> {
 /// One behaviour sequence of a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequence<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) names: &'a str,
+    pub(crate) name: Name,
     pub(crate) capacity: usize,
     pub(crate) pooling: Pooling,
     /// Range of the manifest's fields.
@@ -81,8 +82,8 @@ pub(crate) struct FixedPooling {
 impl<'a> Sequence<'a> {
     /// Its name.
     #[must_use]
-    pub const fn name(&self) -> &'a str {
-        self.name
+    pub fn name(&self) -> &'a str {
+        text(self.names, self.name)
     }
 
     /// The most behaviours used; of a longer history the newest.
@@ -113,6 +114,8 @@ impl<'a> Sequence<'a> {
 /// A model read in place from a blob's bytes: a few pointers, whatever the blob's size.
 ///
 /// Every check is made once, by [`Model::from_bytes`]; scoring with a model that loaded cannot fail on the model.
+///
+/// The steps of loading and scoring are functions that are not inlined: their frames share the stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'a> {
     bytes: &'a [u8],
@@ -285,7 +288,8 @@ impl<'a> Model<'a> {
 
     pub(crate) fn view_table(&self, record: &TableRecord) -> Table<'a> {
         Table {
-            name: self.manifest.text(record.name),
+            names: self.manifest.names,
+            name: record.name,
             rows: record.rows,
             dim: usize::from(record.dim),
             encoding: record.encoding,
@@ -353,11 +357,13 @@ impl<'a> Model<'a> {
 
     fn view_fields(&self, first: usize, count: usize) -> impl Iterator<Item = Field<'a>> + use<'a> {
         let (names, fields) = (self.manifest.names, self.manifest.fields);
-        (first..first.saturating_add(count)).map_while(move |index| fields.get(index)).map(move |record| Field {
-            name: text(names, record.name),
-            kind: record.kind,
-            table: (record.table != NONE).then_some(usize::from(record.table)),
-            pair: (record.pair != NONE).then_some(usize::from(record.pair)),
+        (first..first.saturating_add(count)).map_while(move |index| fields.get(index)).map(move |record| {
+            Field {
+                name: text(names, record.name),
+                kind: record.kind,
+                table: (record.table != NONE).then_some(usize::from(record.table)),
+                pair: (record.pair != NONE).then_some(usize::from(record.pair)),
+            }
         })
     }
 
@@ -423,7 +429,8 @@ impl<'a> Model<'a> {
         let is_paired = |index: &usize| self.field(*index).pair != NONE;
         let paired = (first_field..first_field.saturating_add(fields)).filter(is_paired);
         Sequence {
-            name: self.manifest.text(record.name),
+            names: self.manifest.names,
+            name: record.name,
             capacity: usize::from(record.capacity),
             pooling: record.pooling,
             first_field,

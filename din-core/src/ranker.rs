@@ -90,6 +90,7 @@ impl<'m, 's> Ranker<'m, 's> {
     /// [`ScoreError::FieldCount`], [`ScoreError::SequenceCount`], [`ScoreError::RaggedHistory`] where the values do not
     /// fit the model's fields; [`ScoreError::WrongKind`], [`ScoreError::NotFinite`] for a value that its field cannot
     /// take. After an error no user is set.
+    #[inline(never)]
     pub fn set_user(&mut self, user: &User<'_>) -> Result<(), ScoreError> {
         let _span = Span::new("set user");
         self.lengths = None;
@@ -176,6 +177,7 @@ impl<'m, 's> Ranker<'m, 's> {
     }
 
     /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the head's weights.
+    #[inline(never)]
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [f32]) -> Result<(), ScoreError> {
         let _span = Span::new("score block");
         let (model, kernel) = (self.model, self.kernel);

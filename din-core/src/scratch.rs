@@ -30,6 +30,7 @@ impl<'s, N> Scratch<'s, N> {
 
 impl<'s> Scratch<'s, i32> {
     /// The next `len` numbers, as twice as many of 16 bits.
+    #[inline(never)]
     pub fn shorts(&mut self, len: usize) -> &'s mut [i16] {
         bytemuck::try_cast_slice_mut(self.take(len)).unwrap_or_default()
     }

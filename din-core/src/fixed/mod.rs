@@ -74,7 +74,7 @@ pub(crate) fn clamped_of_half(half: u16, fraction: i8, limit: u16) -> i16 {
 }
 
 /// `clamp(magnitude 2^shift, limit)` with its sign; shifts to the left by `most`, or more, leave every limit behind.
-#[inline(always)]
+#[cfg_attr(din_choice, inline(always))] // where there may be vectors
 fn clamped(magnitude: i32, is_negative: bool, shift: i32, most: i32, limit: u16) -> i16 {
     let sign = i32::from(is_negative).wrapping_neg();
     let signed = (magnitude ^ sign).wrapping_sub(sign);

@@ -138,6 +138,7 @@ impl Layers<'_> {
         kernel: IntegerKernel,
         mut x: &'b mut [i16],
         mut spare: &'b mut [i16],
+        panel: &mut [i16],
         start: &mut [i32],
         results: &mut [i32],
     ) {
@@ -148,7 +149,7 @@ impl Layers<'_> {
             let part = layer.part(0);
             let inputs = x.get(..rows.wrapping_mul(part.inputs)).unwrap_or_default();
             if index.wrapping_add(1) == end {
-                kernel.dots(&part, inputs, results);
+                kernel.dots(&part, inputs, panel, results);
                 let (addend, m) = (layer.addend(0), u16_at(part.multipliers, 0).cast_signed());
                 for result in results.iter_mut() {
                     let scaled = rshift(*result, part.shift).wrapping_mul(m.into());
@@ -173,7 +174,7 @@ impl Layers<'_> {
                     start,
                     finish: layer.finish(),
                 };
-                kernel.product(&product, inputs, outputs, columns);
+                kernel.product(&product, inputs, panel, outputs, columns);
                 layer.activate(kernel, outputs);
             }
             core::mem::swap(&mut x, &mut spare);

@@ -93,7 +93,7 @@ impl Unit<'_, '_> {
             self.first_layer(first, keys, inputs, memory.panels, hidden, results);
             if sequence.layers > 1 {
                 first.activate(kernel, hidden);
-                rest.forward(kernel, hidden, memory.spare, memory.sums, results);
+                rest.forward(kernel, hidden, memory.spare, memory.panels, memory.sums, results);
             }
             let to = chunks::up_to_mut(weights, length).filter_map(|weights| weights.get_mut(done..));
             for (weights, results) in to.zip(chunks::up_to(results, rows)) {

@@ -42,13 +42,17 @@ pub(crate) enum Run {
     Hidden,
     /// i16: as `Hidden`, of the layers between.
     Spare,
-    /// i16: widest key, filled to pairs, times the columns of a panel and the candidates of a pass.
+    /// i16: widest key, filled to pairs, times the columns of a panel and the candidates of a pass; or inputs of any other
+    /// layer, times the columns that are widened.
     Panels,
     /// i32: outputs of any layer, or the widest key.
     Sums,
     /// i32: behaviours of a block times the candidates of a pass.
     Results,
 }
+
+/// Columns of a layer's weights that some kernels widen at once.
+const WIDENED: usize = 3;
 
 const RUNS: usize = Run::Results as usize + 1;
 
@@ -99,9 +103,14 @@ impl Sizes {
 
     fn add_layers(&mut self, model: &Model<'_>, first: usize, count: usize, rows: usize) {
         for position in 0..count {
-            let outputs = Layer::new(model, first.saturating_add(position)).outputs();
+            let layer = Layer::new(model, first.saturating_add(position));
+            let outputs = layer.outputs();
             self.numbers(Run::Sums, outputs, 1);
             self.shorts(if position % 2 == 0 { Run::Hidden } else { Run::Spare }, outputs, rows);
+            if position > 0 {
+                let columns = if rows > 1 { outputs.min(WIDENED) } else { 1 };
+                self.shorts(Run::Panels, layer.part(0).inputs.next_multiple_of(2), columns);
+            }
         }
     }
 

@@ -44,6 +44,7 @@ impl<'c, 'a> Checks<'c, 'a> {
     }
 
     /// `1..=limit`
+    #[inline(never)]
     pub fn in_range(&mut self, what: Subject, found: usize, limit: usize) -> Checked {
         // Of 0 the check fails, as the largest number.
         if found.wrapping_sub(1) < limit { Ok(()) } else { self.out_of_range(what, found, limit) }

@@ -229,7 +229,9 @@ impl Checks<'_, '_> {
             self.section(Subject::AddendSection, record.addend, outputs.saturating_mul(4))?;
             match parameters_len(record.activation) {
                 0 => self.none(Subject::ParameterSection, record.parameters)?,
-                len => self.section(Subject::ParameterSection, record.parameters, outputs.saturating_mul(len))?,
+                len => {
+                    self.section(Subject::ParameterSection, record.parameters, outputs.saturating_mul(len))?
+                }
             }
             if record.activation == Activation::Sigmoid {
                 self.equal(Subject::SigmoidFraction, 12, usize::from(record.fraction.unsigned_abs()))?;
@@ -261,7 +263,8 @@ impl Checks<'_, '_> {
         };
         self.equal(Subject::PartInputs, source.inputs, record.inputs as usize)?;
         self.shift(Subject::PartShift, record.shift)?;
-        let groups_of = |inputs: usize, together| inputs.div_ceil(together).saturating_mul(outputs).saturating_mul(4);
+        let groups_of =
+            |inputs: usize, together| inputs.div_ceil(together).saturating_mul(outputs).saturating_mul(4);
         self.section(Subject::WeightSection, record.weight, groups_of(source.weighed, 4))?;
         if source.kind == Kind::Pair {
             self.section(Subject::BaseSection, record.base, groups_of(source.inputs, 2))?;
@@ -295,7 +298,8 @@ impl Checks<'_, '_> {
                 let mut weight = u32::from(part.weight_at(d, output).unsigned_abs());
                 if source.kind == Kind::Pair {
                     // W8 times the query, at its largest, and rounded.
-                    let scaled = run.query.map_or(0, |query| (weight.wrapping_mul(query).wrapping_add(128) >> 8) + 1);
+                    let scaled =
+                        run.query.map_or(0, |query| (weight.wrapping_mul(query).wrapping_add(128) >> 8) + 1);
                     weight = u32::from(part.base_at(d, output).unsigned_abs()).wrapping_add(scaled);
                     self.at_most(Subject::PairWeight, weight as usize, i16::MAX as usize)?;
                 }

@@ -27,6 +27,7 @@ pub(crate) use integer::layers as integer_layers;
 pub(crate) use layers::layers as f32_layers;
 
 /// Checks lengths and the body's checksum, and decodes the manifest.
+#[inline(never)]
 pub(crate) fn manifest<'a>(bytes: &'a [u8], header: &Header) -> Result<Manifest<'a>, LoadError> {
     let (needed, found) = (header.total_len, bytes.len() as u64);
     if needed > found {
@@ -49,6 +50,7 @@ pub(crate) fn manifest<'a>(bytes: &'a [u8], header: &Header) -> Result<Manifest<
 }
 
 /// Checks everything else of a model whose layers `layers` checks.
+#[inline(never)]
 pub(crate) fn contents(
     model: &Model<'_>,
     layers: fn(&mut Checks<'_, '_>) -> Checked,

@@ -14,7 +14,8 @@ impl Checks<'_, '_> {
         let mut cursor = (header.header_len as usize).saturating_add(header.manifest_len as usize);
         for (index, section) in self.model.manifest().sections.iter().enumerate() {
             self.index = index;
-            let [offset, len] = [section.offset, section.len].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+            let [offset, len] =
+                [section.offset, section.len].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
             let start = section_start(cursor, len);
             self.equal(Subject::SectionOffset, start, offset)?;
             self.zeros(cursor, start)?;

@@ -33,6 +33,7 @@ mod thumb;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+#[cfg(din_panels)]
 use crate::blocking::Blocking;
 #[cfg(din_panels)]
 use crate::bytes::range;
@@ -116,8 +117,16 @@ impl IntegerKernel {
     }
 
     /// `out = finish(sat16((start + rshift(x W, s1) m) >> s2))`: `[N, D] x [D, C] -> [N, C]`, rows of `out` `stride`
-    /// numbers apart.
-    pub(crate) fn product(self, product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
+    /// numbers apart. `panel` is room for some columns.
+    pub(crate) fn product(
+        self,
+        product: &Product<'_>,
+        x: &[i16],
+        panel: &mut [i16],
+        out: &mut [i16],
+        stride: usize,
+    ) {
+        let _ = &panel; // of those kernels alone that widen the weights
         match self {
             #[cfg(din_choice)]
             Self::Portable => portable::product(product, x, out, stride),
@@ -128,7 +137,7 @@ impl IntegerKernel {
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::product(product, x, out, stride),
             #[cfg(any(test, din_dsp))]
-            Self::Dsp => dsp::product(product, x, out, stride),
+            Self::Dsp => dsp::product(product, x, panel, out, stride),
             #[cfg(any(test, din_thumb))]
             Self::Thumb => thumb::product(product, x, out, stride),
         }
@@ -152,8 +161,9 @@ impl IntegerKernel {
         }
     }
 
-    /// The sums of a part with one output: `[N, D] x [D, 1] -> [N]`.
-    pub(crate) fn dots(self, part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
+    /// The sums of a part with one output: `[N, D] x [D, 1] -> [N]`. `panel` is room for the weights.
+    pub(crate) fn dots(self, part: &Part<'_>, x: &[i16], panel: &mut [i16], sums: &mut [i32]) {
+        let _ = &panel;
         match self {
             #[cfg(din_choice)]
             Self::Portable => portable::dots(part, x, sums),
@@ -162,9 +172,9 @@ impl IntegerKernel {
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dots(part, x, sums),
             #[cfg(any(test, din_dsp))]
-            Self::Dsp => dsp::dots(part, x, sums),
+            Self::Dsp => dsp::dots(part, x, panel, sums),
             #[cfg(any(test, din_thumb))]
-            Self::Thumb => thumb::dots(part, x, sums),
+            Self::Thumb => thumb::dots(part, x, panel, sums),
         }
     }
 

@@ -254,6 +254,7 @@ impl<'h> Newest<'h> {
     }
 
     /// Embeds them as a sequence's keys: `[T, D]`.
+    #[inline(never)]
     pub fn embed<N: Input>(
         &self,
         model: &Model<'_>,
@@ -272,6 +273,7 @@ impl<'h> Newest<'h> {
 }
 
 /// The candidates' fields, concatenated, and their item biases: `vectors: [N, C]`, `biases: [N]`.
+#[inline(never)]
 pub(crate) fn embed_candidates<N: Input>(
     model: &Model<'_>,
     kernel: N::Kernel,
@@ -304,6 +306,7 @@ pub(crate) fn embed_candidates<N: Input>(
 }
 
 /// The candidates' parts that a sequence's paired fields are compared with: `[N, C] -> [N, P]`.
+#[inline(never)]
 pub(crate) fn gather_queries<N: Copy>(
     model: &Model<'_>,
     sequence: &Sequence<'_>,

@@ -144,6 +144,7 @@ impl<'a> Model<'a> {
     ///
     /// # Panics
     /// Never, whatever the bytes.
+    #[inline(never)]
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let _span = Span::new("load");
         let mut model = Self::read(bytes)?;
@@ -155,6 +156,7 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// As [`from_bytes`](Self::from_bytes); [`LoadError::OtherPath`] for a blob of the f32 path.
+    #[inline(never)]
     pub fn from_integer_bytes(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let _span = Span::new("load");
         let mut model = Self::read(bytes)?;
@@ -169,6 +171,7 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// As [`from_bytes`](Self::from_bytes); [`LoadError::OtherPath`] for an integer blob.
+    #[inline(never)]
     pub fn from_f32_bytes(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let _span = Span::new("load");
         let mut model = Self::read(bytes)?;

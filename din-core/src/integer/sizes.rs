@@ -45,7 +45,7 @@ pub(crate) enum Run {
     /// i16: widest key, filled to pairs, times the columns of a panel and the candidates of a pass; or inputs of any other
     /// layer, times the columns that are widened.
     Panels,
-    /// i32: outputs of any layer, or the widest key.
+    /// i32: outputs of any layer but the first of a unit or of the head, or the widest key.
     Sums,
     /// i32: behaviours of a block times the candidates of a pass.
     Results,
@@ -105,9 +105,9 @@ impl Sizes {
         for position in 0..count {
             let layer = Layer::new(model, first.saturating_add(position));
             let outputs = layer.outputs();
-            self.numbers(Run::Sums, outputs, 1);
             self.shorts(if position % 2 == 0 { Run::Hidden } else { Run::Spare }, outputs, rows);
             if position > 0 {
+                self.numbers(Run::Sums, outputs, 1);
                 let columns = if rows > 1 { outputs.min(WIDENED) } else { 1 };
                 self.shorts(Run::Panels, layer.part(0).inputs.next_multiple_of(2), columns);
             }

@@ -25,6 +25,7 @@ mod portable;
 mod x86_64;
 
 use crate::bytes::F32s;
+#[cfg(any(din_choice, not(din_fpu)))]
 use crate::math::sigmoid;
 
 /// An implementation of the dense products and activations of the f32 path.

@@ -136,6 +136,7 @@ pub(super) fn widen(row: &[u8], out: &mut [f32]) {
 }
 
 /// See [`Kernel::dice`](super::Kernel::dice).
+#[cfg(any(din_choice, not(din_fpu)))]
 pub(super) fn dice(row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
     for (((s, a), b), alpha) in row.iter_mut().zip(a.iter()).zip(b.iter()).zip(alpha.iter()) {
         *s *= alpha + (1.0 - alpha) * math::sigmoid(a * *s + b);

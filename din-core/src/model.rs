@@ -371,6 +371,7 @@ impl<'a> Model<'a> {
     }
 
     /// The field with this index, of a model that has it.
+    #[inline(never)]
     pub(crate) fn field(&self, index: usize) -> FieldRecord {
         self.manifest.fields.get(index).unwrap_or_default()
     }

@@ -219,9 +219,10 @@ pub(crate) fn details_of_blob(error: LoadError) -> din_details {
         LoadError::Malformed { part } => {
             din_details { what: part.name().into(), ..din_details::new(din_error::DIN_ERROR_BLOB_MALFORMED) }
         }
-        LoadError::OutOfRange { what, found, limit } => {
-            din_details { what: what.name().into(), ..new(din_error::DIN_ERROR_BLOB_OUT_OF_RANGE, limit, found) }
-        }
+        LoadError::OutOfRange { what, found, limit } => din_details {
+            what: what.name().into(),
+            ..new(din_error::DIN_ERROR_BLOB_OUT_OF_RANGE, limit, found)
+        },
         LoadError::Mismatch { what, index, expected, found } => {
             let numbers = new(din_error::DIN_ERROR_BLOB_MISMATCH, expected, found);
             din_details { what: what.name().into(), index: index.into(), ..numbers }

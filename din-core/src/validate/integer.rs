@@ -230,7 +230,8 @@ impl Checks<'_, '_> {
             match parameters_len(record.activation) {
                 0 => self.none(Subject::ParameterSection, record.parameters)?,
                 len => {
-                    self.section(Subject::ParameterSection, record.parameters, outputs.saturating_mul(len))?
+                    let len = outputs.saturating_mul(len);
+                    self.section(Subject::ParameterSection, record.parameters, len)?;
                 }
             }
             if record.activation == Activation::Sigmoid {

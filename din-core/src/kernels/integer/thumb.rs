@@ -124,7 +124,7 @@ pub(super) fn dots(part: &Part<'_>, x: &[i16], panel: &mut [i16], sums: &mut [i3
         let x = x.as_ptr().wrapping_add(row * part.inputs);
         // SAFETY: as many rows of `x` as sums, and inputs as weights.
         let four = unsafe { four_rows(x, part.inputs, sums.len(), weights) };
-        copy(four.into_iter(), sums);
+        copy(four, sums);
     }
 }
 

@@ -57,8 +57,9 @@ macro_rules! path {
             #[inline(never)]
             pub fn rank(ticked: &mut [u32; 3]) -> Result<(), Error> {
                 let (model, load) = ticks(|| Model::$load(model::$path()));
-                let model = model?;
-                let mut ranker = $ranker::new(&model, SCRATCH.take())?;
+                // Not moved: it would be on the stack twice.
+                let model = model.as_ref().map_err(|error| *error)?;
+                let mut ranker = $ranker::new(model, SCRATCH.take())?;
                 *ticked = [load, set_user(&mut ranker)?, score(&mut ranker)?];
                 Ok(())
             }

@@ -22,7 +22,7 @@ pub struct Ram {
 }
 
 /// Of `Model` and a ranker, on a 32-bit core: `din_model` and `din_ranker` of the C interface hold as much.
-const VIEWS_32: usize = 464;
+const VIEWS_32: usize = 416;
 
 /// Stack, as painted and read back in QEMU on Cortex-M4F, edge-profile, opt-level s. A 64-bit processor's is taken for twice
 /// as much.

@@ -2,7 +2,7 @@
 //! `examples/firmware/SIZES.md` holds the figures; `renew-sizes` writes it.
 
 use crate::device::{cargo, rustc_version, target_dir};
-use crate::firmware::{blob_path, folder, scratch_len};
+use crate::firmware::{blob_path, folder, name_board, scratch_len};
 use crate::reference_model::SLATE;
 use din_export::blob::NumericPath;
 use std::fmt::Write as _;
@@ -106,6 +106,7 @@ pub fn measure(temporary: &str) -> io::Result<Table> {
 fn row(core: &Core, paths: &[NumericPath], temporary: &str) -> io::Result<Row> {
     let features: Vec<&str> = paths.iter().map(|path| path.name()).collect();
     let mut command = cargo(&folder(), "run", core.target, "core", temporary);
+    name_board(&mut command, core.target);
     let output =
         command.args(["--release", "--bin", "measure", "--features", &features.join(",")]).output()?;
     let log = String::from_utf8_lossy(&output.stdout);

@@ -8,9 +8,9 @@ use din_core::{
 };
 use din_export::blob::NumericPath;
 use din_export::emit::{EmitOptions, Holder, emit};
-use din_tests::device::{cargo, target_dir, variable};
+use din_tests::device::{cargo, target_dir};
 use din_tests::firmware::{
-    blob_path, f32_log, folder, integer_log, requests_source, scratch_len, sizes_source,
+    blob_path, f32_log, folder, integer_log, name_board, requests_source, scratch_len, sizes_source,
 };
 use din_tests::sizes;
 use din_tests::stack_sum::CallGraph;
@@ -28,11 +28,7 @@ fn log_of(target: &str, firmware: &str) -> String {
 }
 
 fn log_with(mut command: Command, target: &str, firmware: &str) -> String {
-    if target.starts_with("thumbv8m.main") {
-        // cargo passes over a section of the configuration whose name has a dot, where a variable names that target too.
-        command.env(format!("CARGO_TARGET_{}_RUNNER", variable(target)), "./qemu mps2-an505");
-        command.env(format!("CARGO_TARGET_{}_RUSTFLAGS", variable(target)), "-C target-cpu=cortex-m33");
-    }
+    name_board(&mut command, target);
     let output = command.args(["--release", "--bin", firmware]).output().expect("cargo runs");
     let (log, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{log}\n{errors}");

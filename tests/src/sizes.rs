@@ -163,13 +163,16 @@ fn flash_and_ram(elf: &[u8]) -> Option<(u64, u64)> {
         return None;
     }
     let (start, size, count) = (word(0x20)? as usize, half(0x2e)?, half(0x30)?);
+    let names = word(start + half(0x32)? * size + 16)? as usize;
     let (mut flash, mut ram) = (0, 0);
     for section in (0..count).map(|index| start + index * size) {
+        let name = elf.get(names + word(section)? as usize..)?;
         let (kind, flags, bytes) = (word(section + 4)?, word(section + 8)?, u64::from(word(section + 20)?));
         if flags & ALLOC != 0 && kind != NO_BITS {
             flash += bytes;
         }
-        if flags & (ALLOC | WRITE) == ALLOC | WRITE {
+        // riscv-rt makes a section of what is left for the stack.
+        if flags & (ALLOC | WRITE) == ALLOC | WRITE && !name.starts_with(b".stack\0") {
             ram += bytes;
         }
     }

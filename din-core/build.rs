@@ -10,6 +10,9 @@
 //!
 //! Sets `din_armv8m` where the assembler must be told of the extension.
 //!
+//! Sets `din_choice` where a kernel is chosen at run time, if only by tests. Cortex-M has one, which firmware pays for in
+//! flash, and no test that runs there needs another.
+//!
 //! Sets `din_panels` where a kernel multiplies with a query's own matrix by panels of many columns: those with vectors.
 //!
 //! `RUSTFLAGS="--cfg din_dsp --cfg din_thumb --cfg din_fpu -Ctarget-feature=+vfp4"` sets them for other 32-bit Arm targets:
@@ -35,6 +38,10 @@ fn main() {
         println!("cargo::rustc-cfg=din_dsp");
     } else if target.starts_with("thumbv") {
         println!("cargo::rustc-cfg=din_thumb");
+    }
+    println!("cargo::rustc-check-cfg=cfg(din_choice)");
+    if !target.starts_with("thumbv") {
+        println!("cargo::rustc-cfg=din_choice");
     }
     println!("cargo::rustc-check-cfg=cfg(din_armv8m)");
     if target.starts_with("thumbv8m") {

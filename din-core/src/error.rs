@@ -1,5 +1,6 @@
 //! What can go wrong: once when a blob is loaded, once when an application scores with it.
 
+use crate::subject::Subject;
 use core::fmt;
 
 /// Why a blob was refused. Nothing of a refused blob is used.
@@ -35,6 +36,8 @@ pub enum LoadError {
         /// The unknown bits.
         bits: u32,
     },
+    /// The blob is of the other path: f32 where only integer ones are taken, or the other way round.
+    OtherPath,
     /// The header's own checksum fails.
     HeaderChecksum {
         /// In the header.
@@ -52,12 +55,12 @@ pub enum LoadError {
     /// The manifest, or a record in it, does not decode.
     Malformed {
         /// Which part.
-        part: &'static str,
+        part: Subject,
     },
     /// A count, width or length is zero or above its limit.
     OutOfRange {
         /// Of what.
-        what: &'static str,
+        what: Subject,
         /// In the blob.
         found: u64,
         /// The largest allowed.
@@ -66,7 +69,7 @@ pub enum LoadError {
     /// Two things that must agree do not.
     Mismatch {
         /// What.
-        what: &'static str,
+        what: Subject,
         /// Which one: index of the record.
         index: u32,
         /// The value that the rest of the blob implies.
@@ -77,7 +80,7 @@ pub enum LoadError {
     /// A number is infinite, not a number, or not positive where it must be.
     BadNumber {
         /// Of what.
-        what: &'static str,
+        what: Subject,
         /// Index of the number.
         index: u64,
     },
@@ -106,6 +109,7 @@ impl fmt::Display for LoadError {
             Self::UnsupportedFeatures { bits } => {
                 write!(f, "blob needs features this library does not have (bits {bits:#x})")
             }
+            Self::OtherPath => write!(f, "the blob is for the other path: f32 or integer"),
             Self::HeaderChecksum { stored, computed } => {
                 write!(f, "header is corrupt: checksum {computed:#010x}, stored {stored:#010x}")
             }

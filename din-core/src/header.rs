@@ -22,6 +22,7 @@
 use crate::bytes::{range, u16_at, u32_at, u64_at};
 use crate::checksum::crc32;
 use crate::error::LoadError;
+use crate::subject::Subject;
 
 /// First bytes of every blob: not text, and damaged by a transfer that changes line ends.
 pub const MAGIC: [u8; 8] = *b"\x89DIN\r\n\x1a\n";
@@ -45,9 +46,9 @@ pub const KNOWN_FEATURES: u32 = FEATURE_INTEGER;
 
 /// Where a section of `len` bytes starts when everything before it ends at `end`, both from the blob's start.
 #[must_use]
-pub const fn section_start(end: u64, len: u64) -> u64 {
-    let alignment = if len >= LARGE_SECTION as u64 { LARGE_ALIGNMENT } else { ALIGNMENT } as u64;
-    end.saturating_add(alignment - 1) / alignment * alignment
+pub const fn section_start(end: usize, len: usize) -> usize {
+    let alignment = if len >= LARGE_SECTION { LARGE_ALIGNMENT } else { ALIGNMENT };
+    end.saturating_add(alignment - 1) & !(alignment - 1)
 }
 
 /// The decoded header.
@@ -82,6 +83,7 @@ impl Header {
     /// [`LoadError::TooShort`] under 64 bytes, [`LoadError::BadMagic`], [`LoadError::UnsupportedMajor`],
     /// [`LoadError::HeaderChecksum`], [`LoadError::UnsupportedFeatures`], and [`LoadError::OutOfRange`] where the
     /// lengths cannot be.
+    #[inline(never)]
     pub fn parse(bytes: &[u8]) -> Result<Self, LoadError> {
         let fixed = range(bytes, 0, HEADER_LEN);
         if fixed.is_empty() {
@@ -121,7 +123,7 @@ impl Header {
         let is_known = header.header_len as usize == HEADER_LEN || header.is_later_minor();
         if (header.header_len as usize) < HEADER_LEN || !is_known || lengths > header.total_len {
             return Err(LoadError::OutOfRange {
-                what: "header length",
+                what: Subject::HeaderLength,
                 found: lengths,
                 limit: header.total_len,
             });

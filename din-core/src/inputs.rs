@@ -1,6 +1,6 @@
 //! From the values of a request to the numbers that a model reads.
 
-use crate::bytes::{F32s, u32_at};
+use crate::bytes::{F32s, range, u32_at};
 use crate::chunks;
 use crate::error::ScoreError;
 use crate::fixed;
@@ -13,6 +13,7 @@ use crate::normaliser::{Normaliser, Transform};
 use crate::table::Table;
 use crate::value::Value;
 
+#[inline(never)]
 pub(crate) fn check_count(model: &Model<'_>, group: Group, values: &[Value]) -> Result<(), ScoreError> {
     let (_, needed) = model.field_range(group);
     if values.len() == needed {
@@ -117,43 +118,54 @@ enum Reads<'m> {
     Numbers(Normaliser, FixedRecord),
 }
 
-/// The fields `first .. first + count`, whose inputs are concatenated.
-pub(crate) fn columns<'m>(
-    model: &Model<'m>,
+/// Some fields one after the other, whose inputs are concatenated.
+pub(crate) struct Columns<'c, 'm> {
+    model: &'c Model<'m>,
     group: &'static str,
-    (first, count): (usize, usize),
-) -> impl Iterator<Item = Column<'m>> + use<'m> {
-    let model = *model;
-    let mut start = 0_usize;
-    model.field_records(first, count).enumerate().map(move |(index, field)| {
+    first: usize,
+    /// Of the next.
+    index: usize,
+    count: usize,
+    start: usize,
+}
+
+/// The fields of a group.
+pub(crate) fn columns_of<'c, 'm>(model: &'c Model<'m>, group: Group) -> Columns<'c, 'm> {
+    let (first, count) = model.field_range(group);
+    Columns { model, group: group.name(), first, index: 0, count, start: 0 }
+}
+
+/// The fields of a sequence's behaviours.
+pub(crate) fn key_columns<'c, 'm>(model: &'c Model<'m>, sequence: &Sequence<'_>) -> Columns<'c, 'm> {
+    let (first, count) = (sequence.first_field, sequence.fields);
+    Columns { model, group: "behaviour", first, index: 0, count, start: 0 }
+}
+
+impl<'m> Iterator for Columns<'_, 'm> {
+    type Item = Column<'m>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Column<'m>> {
+        let Self { model, group, first, index, count, start } = *self;
+        if index >= count {
+            return None;
+        }
+        let place = first.saturating_add(index);
+        let field = model.field(place);
         let (width, reads) = match field.kind {
             FieldKind::Categorical => {
                 let table = model.table(field.table.into());
                 (table.dim, Reads::Rows(table))
             }
             FieldKind::Numeric => {
-                let numeric = model.numeric_fields(0, first.saturating_add(index));
-                let fixed = model.manifest().fixed.get(numeric).unwrap_or_default();
+                let fixed = model.manifest().fixed.get(model.numeric_before(place)).unwrap_or_default();
                 (1, Reads::Numbers(field.normaliser, fixed))
             }
         };
-        let column = Column { index, start, width, reads, group };
-        start = start.saturating_add(width);
-        column
-    })
-}
-
-/// The fields of a group.
-pub(crate) fn columns_of<'m>(model: &Model<'m>, group: Group) -> impl Iterator<Item = Column<'m>> + use<'m> {
-    columns(model, group.name(), model.field_range(group))
-}
-
-/// The fields of a sequence's behaviours.
-pub(crate) fn key_columns<'m>(
-    model: &Model<'m>,
-    sequence: &Sequence<'_>,
-) -> impl Iterator<Item = Column<'m>> + use<'m> {
-    columns(model, "behaviour", (sequence.first_field, sequence.fields))
+        self.index = index.saturating_add(1);
+        self.start = start.saturating_add(width);
+        Some(Column { index, start, width, reads, group })
+    }
 }
 
 impl Column<'_> {
@@ -206,25 +218,62 @@ impl Column<'_> {
     }
 }
 
-/// The newest behaviours, oldest of them first, and how many.
-pub(crate) fn newest<'h>(
-    sequence: &Sequence<'_>,
-    index: usize,
-    history: &Behaviours<'h>,
-) -> Result<(usize, impl Iterator<Item = &'h [Value]> + Clone + use<'h>), ScoreError> {
-    let fields = sequence.fields.max(1);
-    for run in [history.older, history.newer] {
-        if run.len() % fields != 0 {
-            return Err(ScoreError::RaggedHistory { sequence: index, fields, found: run.len() });
+/// The newest behaviours of a history, oldest of them first.
+#[derive(Clone, Copy)]
+pub(crate) struct Newest<'h> {
+    history: Behaviours<'h>,
+    fields: usize,
+    first: usize,
+    /// How many: at most the sequence's capacity.
+    pub length: usize,
+}
+
+impl<'h> Newest<'h> {
+    /// Of the history of the sequence with this index.
+    pub fn of(sequence: &Sequence<'_>, index: usize, history: &Behaviours<'h>) -> Result<Self, ScoreError> {
+        let fields = sequence.fields;
+        let mut behaviours = 0_usize;
+        for run in [history.older, history.newer] {
+            let count = run.len().checked_div(fields).unwrap_or_default();
+            if count.wrapping_mul(fields) != run.len() {
+                return Err(ScoreError::RaggedHistory { sequence: index, fields, found: run.len() });
+            }
+            behaviours = behaviours.saturating_add(count);
+        }
+        let length = behaviours.min(sequence.capacity);
+        Ok(Self { history: *history, fields, first: behaviours.saturating_sub(length), length })
+    }
+
+    /// The values of a behaviour.
+    pub fn get(&self, index: usize) -> &'h [Value] {
+        let start = self.first.saturating_add(index).saturating_mul(self.fields);
+        match start.checked_sub(self.history.older.len()) {
+            None => range(self.history.older, start, self.fields),
+            Some(start) => range(self.history.newer, start, self.fields),
         }
     }
-    let behaviours = history.len() / fields;
-    let length = behaviours.min(sequence.capacity);
-    let runs = chunks::exact(history.older, fields).chain(chunks::exact(history.newer, fields));
-    Ok((length, runs.skip(behaviours.saturating_sub(length))))
+
+    /// Embeds them as a sequence's keys: `[T, D]`.
+    #[inline(never)]
+    pub fn embed<N: Input>(
+        &self,
+        model: &Model<'_>,
+        sequence: &Sequence<'_>,
+        kernel: N::Kernel,
+        keys: &mut [N],
+    ) -> Result<(), ScoreError> {
+        for column in key_columns(model, sequence) {
+            column.prefetch((0..self.length).map(|index| self.get(index)));
+            for (index, key) in chunks::exact_mut(keys, sequence.key_width).take(self.length).enumerate() {
+                column.embed(kernel, self.get(index), column.of(key))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The candidates' fields, concatenated, and their item biases: `vectors: [N, C]`, `biases: [N]`.
+#[inline(never)]
 pub(crate) fn embed_candidates<N: Input>(
     model: &Model<'_>,
     kernel: N::Kernel,
@@ -257,6 +306,7 @@ pub(crate) fn embed_candidates<N: Input>(
 }
 
 /// The candidates' parts that a sequence's paired fields are compared with: `[N, C] -> [N, P]`.
+#[inline(never)]
 pub(crate) fn gather_queries<N: Copy>(
     model: &Model<'_>,
     sequence: &Sequence<'_>,
@@ -265,17 +315,18 @@ pub(crate) fn gather_queries<N: Copy>(
     queries: &mut [N],
 ) {
     let (first, _) = model.field_range(Group::Candidate);
-    let paired =
-        model.field_records(sequence.first_field, sequence.fields).take_while(|field| field.pair != NONE);
     let mut to = 0_usize;
-    for field in paired {
-        let before = model.field_records(first, field.pair.into());
-        let from = before.fold(0_usize, |sum, field| sum.saturating_add(model.width(&field)));
-        let len = model.width(&field);
+    for index in sequence.first_field..sequence.first_field.saturating_add(sequence.fields) {
+        let pair = usize::from(model.field(index).pair);
+        if pair == usize::from(NONE) {
+            break; // paired fields come first
+        }
+        let from = model.widths((first, pair));
+        let len = model.width(index);
         let rows = chunks::exact_mut(queries, sequence.paired_width);
         for (query, vector) in rows.zip(chunks::exact(vectors, width)) {
             let query = query.get_mut(to..to.saturating_add(len)).unwrap_or_default();
-            copy(vector.iter().skip(from).copied(), query);
+            copy(range(vector, from, len).iter().copied(), query);
         }
         to = to.saturating_add(len);
     }

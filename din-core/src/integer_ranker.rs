@@ -4,16 +4,16 @@ use crate::blocking::Blocking;
 use crate::chunks;
 use crate::error::ScoreError;
 use crate::fixed::score;
-use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
-use crate::integer::layer::{forward, layers};
+use crate::inputs::{Newest, check_count, columns_of, embed_candidates, gather_queries, key_columns};
+use crate::integer::layer::{Layer, Layers};
 use crate::integer::pooling;
-use crate::integer::sizes::{Sizes, kept_len};
+use crate::integer::sizes::Run;
 use crate::kernels::copy;
 use crate::kernels::integer::{IntegerKernel, multiply, narrow, sum};
 use crate::manifest::{MAX_SEQUENCES, Pooling};
 use crate::model::{Group, Model, Sequence};
 use crate::ranker::User;
-use crate::scratch::{Scratch, take_shorts};
+use crate::scratch::Scratch;
 use crate::slate::{candidates_of, for_each_block, keep_best, keep_best_in};
 use crate::span::Span;
 use crate::value::Value;
@@ -39,7 +39,7 @@ pub struct IntegerRanker<'m, 's> {
     /// head base, what is kept for each sequence, then working memory
     scratch: &'s mut [i32],
     /// Behaviours of each sequence; `None` until a user is set.
-    lengths: Option<heapless::Vec<u16, MAX_SEQUENCES>>,
+    lengths: Option<[u16; MAX_SEQUENCES]>,
 }
 
 /// How the scratch memory is divided.
@@ -59,29 +59,27 @@ struct Memory<'s> {
 }
 
 impl<'s> Memory<'s> {
-    fn new(model: &Model<'_>, sizes: &Sizes, memory: &'s mut [i32]) -> Self {
-        let n = Blocking::NATIVE.candidates();
+    #[inline(never)]
+    fn new(model: &Model<'_>, memory: &'s mut [i32]) -> Self {
+        let sizes = model.integer_sizes();
         let mut scratch = Scratch::new(memory);
-        let base = scratch.take(sizes.head_first);
-        let kept = model
-            .sequences()
-            .fold(0_usize, |sum, sequence| sum.saturating_add(kept_len(&sequence, Blocking::NATIVE)));
+        // In the order of `Run`.
         Self {
-            base,
-            kept: Kept(Scratch::new(scratch.take(kept))),
-            row: take_shorts(&mut scratch, sizes.row),
-            vectors: take_shorts(&mut scratch, n.wrapping_mul(sizes.candidate)),
-            first: scratch.take(n.wrapping_mul(sizes.head_first)),
-            queries: take_shorts(&mut scratch, n.wrapping_mul(sizes.query)),
-            products: take_shorts(&mut scratch, n.wrapping_mul(sizes.query)),
-            query_parts: scratch.take(n.wrapping_mul(sizes.query_part)),
-            interests: take_shorts(&mut scratch, n.wrapping_mul(sizes.pooled)),
+            base: scratch.take(sizes.len(Run::Base)),
+            kept: Kept(Scratch::new(scratch.take(sizes.len(Run::Kept)))),
+            row: scratch.shorts(sizes.len(Run::Row)),
+            vectors: scratch.shorts(sizes.len(Run::Vectors)),
+            first: scratch.take(sizes.len(Run::First)),
+            queries: scratch.shorts(sizes.len(Run::Queries)),
+            products: scratch.shorts(sizes.len(Run::Products)),
+            query_parts: scratch.take(sizes.len(Run::QueryParts)),
+            interests: scratch.shorts(sizes.len(Run::Interests)),
             unit: pooling::Memory {
-                hidden: take_shorts(&mut scratch, sizes.hidden),
-                spare: take_shorts(&mut scratch, sizes.spare),
-                panels: take_shorts(&mut scratch, sizes.panels),
-                sums: scratch.take(sizes.sums),
-                results: scratch.take(sizes.results),
+                hidden: scratch.shorts(sizes.len(Run::Hidden)),
+                spare: scratch.shorts(sizes.len(Run::Spare)),
+                panels: scratch.shorts(sizes.len(Run::Panels)),
+                sums: scratch.take(sizes.len(Run::Sums)),
+                results: scratch.take(sizes.len(Run::Results)),
             },
         }
     }
@@ -119,6 +117,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     ///
     /// # Errors
     /// Those of [`Ranker::set_user`](crate::Ranker::set_user). After an error no user is set.
+    #[inline(never)]
     pub fn set_user(&mut self, user: &User<'_>) -> Result<(), ScoreError> {
         let _span = Span::new("set user");
         self.lengths = None;
@@ -129,10 +128,9 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         if user.histories.len() != sequences {
             return Err(ScoreError::SequenceCount { needed: sequences, found: user.histories.len() });
         }
-        let sizes = model.integer_sizes();
         let Memory { base, mut kept, row, unit: pooling::Memory { sums, .. }, .. } =
-            Memory::new(model, sizes, self.scratch);
-        let Some(head) = layers(model, sizes.head_start, 1).next() else { return Ok(()) };
+            Memory::new(model, self.scratch);
+        let head = Layer::new(model, model.integer_sizes().head_start);
         head.start(base);
         let part = head.part(0);
         let vector = row.get_mut(..part.inputs).unwrap_or_default();
@@ -146,44 +144,36 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         }
         kernel.add(&part, vector, base);
 
-        let mut lengths = heapless::Vec::new();
-        let records = model.manifest().sequences.iter();
-        let each = model.sequences().zip(records).zip(user.histories).enumerate();
-        for (index, ((sequence, record), history)) in each {
-            let width = sequence.key_width;
-            let (length, behaviours) = newest(&sequence, index, history)?;
+        let mut lengths = [0; MAX_SEQUENCES];
+        for ((index, kept_length), history) in (0..).zip(&mut lengths).zip(user.histories) {
+            let sequence = model.sequence(index);
+            let newest = Newest::of(&sequence, index, history)?;
             match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
                     weights.fill(0);
-                    for column in key_columns(model, &sequence) {
-                        column.prefetch(behaviours.clone());
-                        let keys = chunks::exact_mut(keys, width);
-                        for (behaviour, key) in behaviours.clone().zip(keys) {
-                            column.embed(kernel, behaviour, column.of(key))?;
-                        }
-                    }
+                    newest.embed(model, &sequence, kernel, keys)?;
                 }
                 KeptSequence::Pooled(pooled) => {
-                    let sums = sums.get_mut(..width).unwrap_or_default();
+                    let sums = sums.get_mut(..sequence.key_width).unwrap_or_default();
                     sums.fill(0);
                     for column in key_columns(model, &sequence) {
                         let row = row.get_mut(..column.width()).unwrap_or_default();
-                        for behaviour in behaviours.clone() {
-                            column.embed(kernel, behaviour, row)?;
+                        for behaviour in 0..newest.length {
+                            column.embed(kernel, newest.get(behaviour), row)?;
                             sum(row, column.of(sums));
                         }
                     }
+                    let mut shift = sequence.fixed.pooled_shift;
                     if sequence.pooling == Pooling::Mean {
-                        sums.iter_mut().for_each(|sum| *sum = quotient(*sum, length));
-                        narrow(sums, 0, pooled);
-                    } else {
-                        narrow(sums, record.pooled_shift, pooled);
+                        sums.iter_mut().for_each(|sum| *sum = quotient(*sum, newest.length));
+                        shift = 0;
                     }
+                    narrow(sums, shift, pooled);
                     kernel.add(&head.part(index.saturating_add(1)), pooled, base);
                 }
             }
-            // The number of sequences is at most the vector's capacity, a length at most the u16 of the record.
-            let _ = lengths.push(u16::try_from(length).unwrap_or(u16::MAX));
+            // At most the u16 of the record.
+            *kept_length = u16::try_from(newest.length).unwrap_or(u16::MAX);
         }
         self.lengths = Some(lengths);
         Ok(())
@@ -210,10 +200,11 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     }
 
     /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the weights.
+    #[inline(never)]
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [i32]) -> Result<(), ScoreError> {
         let _span = Span::new("score block");
         let (model, kernel) = (self.model, self.kernel);
-        let lengths = self.lengths.as_ref().ok_or(ScoreError::NoUser)?;
+        let lengths = self.lengths.ok_or(ScoreError::NoUser)?;
         let (sizes, n) = (model.integer_sizes(), candidates.len());
         let Memory {
             base,
@@ -226,35 +217,34 @@ impl<'m, 's> IntegerRanker<'m, 's> {
             interests,
             mut unit,
             ..
-        } = Memory::new(model, sizes, self.scratch);
+        } = Memory::new(model, self.scratch);
         let vectors = vectors.get_mut(..n.wrapping_mul(sizes.candidate)).unwrap_or_default();
         embed_candidates(model, kernel, candidates, vectors, logits)?;
-        let Some(head) = layers(model, sizes.head_start, 1).next() else { return Ok(()) };
-        let first = first.get_mut(..n.wrapping_mul(head.outputs)).unwrap_or_default();
-        for first in chunks::exact_mut(first, head.outputs) {
+        let head = Layer::new(model, sizes.head_start);
+        let first = first.get_mut(..n.wrapping_mul(head.outputs())).unwrap_or_default();
+        for first in chunks::exact_mut(first, head.outputs()) {
             copy(base.iter().copied(), first);
         }
-        let sequences = lengths.len();
+        let sequences = model.manifest().sequences.len();
         kernel.add(&head.part(sequences.saturating_add(1)), vectors, first);
 
-        let records = model.manifest().sequences.iter();
-        for (index, ((sequence, record), length)) in model.sequences().zip(records).zip(lengths).enumerate() {
+        for (index, length) in (0..sequences).zip(lengths) {
+            let sequence = model.sequence(index);
             let (width, paired) = (sequence.key_width, sequence.paired_width);
             let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
             gather_queries(model, &sequence, vectors, sizes.candidate, queries);
             let interests = interests.get_mut(..n.wrapping_mul(width)).unwrap_or_default();
             match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
-                    let length = usize::from(*length);
+                    let length = usize::from(length);
                     let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
-                    let Some(layer) = layers(model, sequence.first_layer, 1).next() else { continue };
+                    let layer = Layer::new(model, sequence.first_layer);
                     let query_parts =
-                        query_parts.get_mut(..n.wrapping_mul(layer.outputs)).unwrap_or_default();
-                    chunks::exact_mut(query_parts, layer.outputs).for_each(|part| layer.start(part));
+                        query_parts.get_mut(..n.wrapping_mul(layer.outputs())).unwrap_or_default();
+                    chunks::exact_mut(query_parts, layer.outputs()).for_each(|part| layer.start(part));
                     kernel.add(&layer.part(0), queries, query_parts);
                     let inputs = pooling::Inputs { keys, length, queries, query_parts };
-                    let unit_of_sequence =
-                        pooling::Unit { kernel, model, sequence: &sequence, record: &record };
+                    let unit_of_sequence = pooling::Unit { kernel, model, sequence: &sequence };
                     unit_of_sequence.attend(&layer, &inputs, &mut unit, weights, interests);
                     kernel.add(&head.part(index.saturating_add(1)), interests, first);
                 }
@@ -266,14 +256,9 @@ impl<'m, 's> IntegerRanker<'m, 's> {
             }
             if model.manifest().product {
                 let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-                // Not zipped: that divides by lengths which the compiler does not see to be above zero.
-                let mut of_interests = chunks::exact(interests, width);
-                let mut of_products = chunks::exact_mut(products, paired);
-                for query in chunks::exact(queries, paired) {
-                    let (Some(interest), Some(product)) = (of_interests.next(), of_products.next()) else {
-                        break;
-                    };
-                    multiply(query, interest, record.product_shift, product);
+                let rows = chunks::exact(queries, paired).zip(chunks::exact(interests, width));
+                for ((query, interest), product) in rows.zip(chunks::exact_mut(products, paired)) {
+                    multiply(query, interest, sequence.fixed.product_shift, product);
                 }
                 let part = sequences.saturating_add(2).saturating_add(index);
                 kernel.add(&head.part(part), products, first);
@@ -281,13 +266,14 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         }
         let mut results = [0; Blocking::NATIVE.candidates()];
         let results = results.get_mut(..n).unwrap_or_default();
-        for (result, first) in results.iter_mut().zip(chunks::exact(first, head.outputs)) {
+        for (result, first) in results.iter_mut().zip(chunks::exact(first, head.outputs())) {
             // A head that is one layer.
             *result = head.result(first.first().copied().unwrap_or_default());
         }
         head.settle(kernel, first, unit.hidden.get_mut(..first.len()).unwrap_or_default());
-        let rest = layers(model, sizes.head_start.saturating_add(1), sizes.layers);
-        forward(kernel, rest, unit.hidden, unit.spare, unit.sums, results);
+        let start = sizes.head_start.saturating_add(1);
+        let rest = Layers { model, first: start, count: sizes.layers.saturating_sub(start) };
+        rest.forward(kernel, unit.hidden, unit.spare, unit.panels, unit.sums, results);
         for (logit, result) in logits.iter_mut().zip(results) {
             // The item bias is there already.
             *logit = logit.saturating_add(*result);
@@ -374,7 +360,7 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     #[must_use]
     pub fn attention(&mut self, sequence: usize) -> &[i32] {
         let length = self.history_len(sequence);
-        let mut kept = Memory::new(self.model, self.model.integer_sizes(), self.scratch).kept;
+        let mut kept = Memory::new(self.model, self.scratch).kept;
         for (index, view) in self.model.sequences().enumerate() {
             let memory = kept.next(&view);
             if let (true, KeptSequence::Attention { weights, .. }) = (index == sequence, memory) {
@@ -413,11 +399,11 @@ impl<'s> Kept<'s> {
     fn next(&mut self, sequence: &Sequence<'_>) -> KeptSequence<'s> {
         if sequence.is_attention() {
             KeptSequence::Attention {
-                keys: take_shorts(&mut self.0, sequence.capacity.wrapping_mul(sequence.key_width)),
+                keys: self.0.shorts(sequence.capacity.wrapping_mul(sequence.key_width).div_ceil(2)),
                 weights: self.0.take(sequence.capacity.wrapping_mul(Blocking::NATIVE.candidates_of_a_pass())),
             }
         } else {
-            KeptSequence::Pooled(take_shorts(&mut self.0, sequence.key_width))
+            KeptSequence::Pooled(self.0.shorts(sequence.key_width.div_ceil(2)))
         }
     }
 }

@@ -40,7 +40,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `error`, `span` | [`LoadError`], [`ScoreError`]; with the feature `defmt`, when what takes time begins and ends |
+//! | `subject`, `error`, `span` | [`Subject`], [`LoadError`], [`ScoreError`]; with the feature `defmt`, when what takes time begins and ends |
 //! | `bytes`, `chunks`, `checksum`, `hash` | numbers in place, rows in a slice, CRC-32, FNV-1a |
 //! | `math`, [`fixed`], `normaliser` | exp and sigmoid, fixed-point arithmetic, raw number to input |
 //! | `blocking` | how much is computed together |
@@ -127,6 +127,7 @@ mod scratch;
 mod sizes;
 mod slate;
 mod span;
+mod subject;
 mod table;
 mod validate;
 mod value;
@@ -146,6 +147,6 @@ pub use normaliser::{Normaliser, Transform};
 pub use ranker::{Ranked, Ranker, User};
 #[cfg(feature = "std")]
 pub use ranker_pool::{RankerPool, Slate};
-
+pub use subject::Subject;
 pub use table::Table;
 pub use value::Value;

@@ -3,6 +3,8 @@
 //! The lists in it are byte strings of fixed-width records, so that any record is found without walking the others and
 //! nothing is copied to RAM. Field order is the format; later minor versions append.
 
+use crate::bytes::u16_at;
+use crate::subject::Subject;
 use serde::{Deserialize, Serialize};
 
 pub use crate::records::{Cursor, Record, Records};
@@ -127,7 +129,7 @@ pub struct TableRecord {
 
 impl Record for TableRecord {
     const SIZE: usize = 30;
-    const NAME: &'static str = "table";
+    const SUBJECT: Subject = Subject::Table;
 
     #[inline]
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
@@ -171,7 +173,7 @@ pub enum FieldKind {
 }
 
 /// One field.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FieldRecord {
     /// Of the field.
     pub name: Name,
@@ -189,7 +191,7 @@ pub struct FieldRecord {
 
 impl Record for FieldRecord {
     const SIZE: usize = 21;
-    const NAME: &'static str = "field";
+    const SUBJECT: Subject = Subject::Field;
 
     #[inline]
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
@@ -247,7 +249,7 @@ pub struct SequenceRecord {
 
 impl Record for SequenceRecord {
     const SIZE: usize = 14;
-    const NAME: &'static str = "sequence";
+    const SUBJECT: Subject = Subject::Sequence;
 
     #[inline]
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
@@ -328,7 +330,7 @@ pub struct LayerRecord {
 
 impl Record for LayerRecord {
     const SIZE: usize = 15;
-    const NAME: &'static str = "layer";
+    const SUBJECT: Subject = Subject::Layer;
 
     #[inline]
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
@@ -368,7 +370,7 @@ pub struct PartRecord {
 
 impl Record for PartRecord {
     const SIZE: usize = 11;
-    const NAME: &'static str = "part";
+    const SUBJECT: Subject = Subject::Part;
 
     #[inline]
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
@@ -409,7 +411,7 @@ pub struct IntegerLayerRecord {
 
 impl Record for IntegerLayerRecord {
     const SIZE: usize = 12;
-    const NAME: &'static str = "integer layer";
+    const SUBJECT: Subject = Subject::IntegerLayer;
 
     #[inline]
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
@@ -446,7 +448,7 @@ pub struct FixedRecord {
 
 impl Record for FixedRecord {
     const SIZE: usize = 12;
-    const NAME: &'static str = "fixed-point field";
+    const SUBJECT: Subject = Subject::FixedField;
 
     #[inline]
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
@@ -473,7 +475,7 @@ pub struct SectionRecord {
 
 impl Record for SectionRecord {
     const SIZE: usize = 16;
-    const NAME: &'static str = "section";
+    const SUBJECT: Subject = Subject::Section;
 
     #[inline]
     fn read(from: &mut Cursor<'_>) -> Option<Self> {
@@ -539,11 +541,94 @@ pub struct Manifest<'a> {
 }
 
 impl<'a> Manifest<'a> {
+    /// Reads a manifest and what follows it, as postcard does: a decoder for this one value is a third of the code.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let mut from = Lists(bytes);
+        let manifest = Self {
+            name: from.text()?,
+            names: from.text()?,
+            tables: Records::new(from.list()?),
+            fields: Records::new(from.list()?),
+            profile_fields: from.u16()?,
+            context_fields: from.u16()?,
+            candidate_fields: from.u16()?,
+            sequences: Records::new(from.list()?),
+            layers: Records::new(from.list()?),
+            product: from.bool()?,
+            item_bias: match from.bool()? {
+                true => Some(ItemBiasRecord { field: from.u16()?, values: from.u16()? }),
+                false => None,
+            },
+            sections: Records::new(from.list()?),
+            parts: Records::new(from.list()?),
+            integer_layers: Records::new(from.list()?),
+            fixed: Records::new(from.list()?),
+        };
+        Some((manifest, from.0))
+    }
+
     /// The text of a name; empty where the range is none.
     #[must_use]
     pub fn text(&self, name: Name) -> &'a str {
-        let start = usize::from(name.start);
-        self.names.get(start..start.saturating_add(usize::from(name.len))).unwrap_or_default()
+        text(self.names, name)
+    }
+}
+
+/// The text of a name; empty where the range is none.
+pub(crate) fn text(names: &str, name: Name) -> &str {
+    let start = usize::from(name.start);
+    names.get(start..start.saturating_add(usize::from(name.len))).unwrap_or_default()
+}
+
+/// What is left of a manifest's bytes.
+struct Lists<'a>(&'a [u8]);
+
+impl<'a> Lists<'a> {
+    #[inline(never)]
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
+    #[inline(never)]
+    fn u16(&mut self) -> Option<u16> {
+        self.take(2).map(|bytes| u16_at(bytes, 0))
+    }
+
+    fn bool(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Bytes behind their number: seven bits to a byte, the lowest first, and the eighth says that more follow.
+    #[inline(never)]
+    fn list(&mut self) -> Option<&'a [u8]> {
+        let (mut len, mut shift) = (0_usize, 0_u32);
+        loop {
+            let byte = self.u8()?;
+            let bits = usize::from(byte & 0x7f);
+            len |= bits.checked_shl(shift)?;
+            if bits.wrapping_shl(shift).wrapping_shr(shift) != bits {
+                return None;
+            }
+            if byte < 0x80 {
+                return self.take(len);
+            }
+            shift = shift.wrapping_add(7);
+        }
+    }
+
+    #[inline(never)]
+    fn text(&mut self) -> Option<&'a str> {
+        core::str::from_utf8(self.list()?).ok()
     }
 }
 
@@ -551,10 +636,60 @@ impl<'a> Manifest<'a> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_manifest_is_read_as_postcard_reads_it() {
+        let read = |bytes: &[u8]| {
+            let ours =
+                Manifest::read(bytes).map(|(manifest, rest)| (std::format!("{manifest:?}"), rest.len()));
+            let postcard = postcard::take_from_bytes::<Manifest<'_>>(bytes).ok();
+            let theirs = postcard.map(|(manifest, rest)| (std::format!("{manifest:?}"), rest.len()));
+            assert_eq!(ours, theirs, "{bytes:?}");
+            ours.is_some()
+        };
+        let long = [7; 300];
+        let manifest = Manifest {
+            name: "n\u{e9}",
+            names: "abc",
+            tables: Records::new(&long),
+            fields: Records::new(&[1, 2]),
+            profile_fields: 258,
+            context_fields: 3,
+            candidate_fields: 4,
+            sequences: Records::new(&[]),
+            layers: Records::new(&[9]),
+            product: true,
+            item_bias: Some(ItemBiasRecord { field: 5, values: 6 }),
+            sections: Records::new(&[]),
+            parts: Records::new(&[4]),
+            integer_layers: Records::new(&[]),
+            fixed: Records::new(&[8, 8]),
+        };
+        for manifest in [manifest, Manifest { item_bias: None, tables: Records::new(&[]), ..manifest }] {
+            let mut buffer = [0; 512];
+            let len = postcard::to_slice(&manifest, &mut buffer).unwrap().len();
+            assert!(read(&buffer[..len]));
+            assert!((0..len).all(|cut| !read(&buffer[..cut])));
+            // Every byte changed to what decoders trip over.
+            for (at, byte) in (0..len).flat_map(|at| [0, 1, 2, 0x7f, 0x80, 0x81, 0xff].map(|byte| (at, byte)))
+            {
+                let mut changed = buffer;
+                changed[at] = byte;
+                read(&changed[..len]);
+            }
+        }
+        for len in 0..12 {
+            for last in [0, 1, 2, 0x7f] {
+                let mut length = [0x80; 64];
+                length[len] = last;
+                read(&length);
+            }
+        }
+    }
+
     fn assert_size<R: Record + for<'de> Deserialize<'de> + core::fmt::Debug + PartialEq>(record: R) {
         let mut buffer = [0; 64];
         let bytes = &*postcard::to_slice(&record, &mut buffer).unwrap();
-        assert_eq!(bytes.len(), R::SIZE, "{}", R::NAME);
+        assert_eq!(bytes.len(), R::SIZE, "{}", R::SUBJECT);
         assert_eq!(Records::new(bytes).get(0), Some(record));
         // Any bytes at all, and as postcard reads them.
         let mut state = 1_u32;

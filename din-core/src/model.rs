@@ -7,9 +7,9 @@ use crate::header::Header;
 use crate::integer;
 use crate::layer::Layer;
 use crate::manifest::{
-    FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Pooling, SectionRecord, SequenceRecord, TableRecord,
+    FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Name, Pooling, SectionRecord, TableRecord, text,
 };
-use crate::sizes::Sizes;
+use crate::sizes::{Sizes, candidate_macs};
 use crate::span::Span;
 use crate::table::{Fixed, Table};
 use crate::validate;
@@ -52,7 +52,8 @@ pub struct Field<'a> {
 /// One behaviour sequence of a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequence<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) names: &'a str,
+    pub(crate) name: Name,
     pub(crate) capacity: usize,
     pub(crate) pooling: Pooling,
     /// Range of the manifest's fields.
@@ -65,13 +66,24 @@ pub struct Sequence<'a> {
     pub(crate) key_width: usize,
     /// P, width of the key's first part, which the candidate has too.
     pub(crate) paired_width: usize,
+    /// Of integer blobs.
+    pub(crate) fixed: FixedPooling,
+}
+
+/// How a sequence of the integer path is pooled: see [`SequenceRecord`](crate::manifest::SequenceRecord).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FixedPooling {
+    pub weight_limit: u16,
+    pub weight_fraction: i8,
+    pub pooled_shift: u8,
+    pub product_shift: u8,
 }
 
 impl<'a> Sequence<'a> {
     /// Its name.
     #[must_use]
-    pub const fn name(&self) -> &'a str {
-        self.name
+    pub fn name(&self) -> &'a str {
+        text(self.names, self.name)
     }
 
     /// The most behaviours used; of a longer history the newest.
@@ -102,13 +114,22 @@ impl<'a> Sequence<'a> {
 /// A model read in place from a blob's bytes: a few pointers, whatever the blob's size.
 ///
 /// Every check is made once, by [`Model::from_bytes`]; scoring with a model that loaded cannot fail on the model.
+///
+/// The steps of loading and scoring are functions that are not inlined: their frames share the stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'a> {
     bytes: &'a [u8],
     header: Header,
     manifest: Manifest<'a>,
-    sizes: Sizes,
-    integer_sizes: integer::sizes::Sizes,
+    sizes: AllSizes,
+}
+
+/// Those of a model's path, once it is checked.
+#[derive(Clone, Copy, Debug)]
+enum AllSizes {
+    Unknown,
+    F32(Sizes),
+    Integer(integer::sizes::Sizes),
 }
 
 impl<'a> Model<'a> {
@@ -123,19 +144,59 @@ impl<'a> Model<'a> {
     ///
     /// # Panics
     /// Never, whatever the bytes.
+    #[inline(never)]
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let _span = Span::new("load");
-        let header = Header::parse(bytes)?;
-        let manifest = validate::manifest(bytes, &header)?;
-        let (sizes, integer_sizes) = (Sizes::default(), integer::sizes::Sizes::default());
-        let mut model = Self { bytes, header, manifest, sizes, integer_sizes };
-        validate::contents(&model)?;
-        if header.is_integer() {
-            model.integer_sizes = integer::sizes::Sizes::of(&model, Blocking::NATIVE, usize::MAX);
-        } else {
-            model.sizes = Sizes::of(&model, Blocking::NATIVE, usize::MAX);
-        }
+        let mut model = Self::read(bytes)?;
+        if model.header.is_integer() { model.check_integer() } else { model.check_f32() }?;
         Ok(model)
+    }
+
+    /// [`from_bytes`](Self::from_bytes) of integer blobs alone: what only those of the f32 path need is not linked.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes); [`LoadError::OtherPath`] for a blob of the f32 path.
+    #[inline(never)]
+    pub fn from_integer_bytes(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let _span = Span::new("load");
+        let mut model = Self::read(bytes)?;
+        if !model.header.is_integer() {
+            return Err(LoadError::OtherPath);
+        }
+        model.check_integer()?;
+        Ok(model)
+    }
+
+    /// [`from_bytes`](Self::from_bytes) of blobs of the f32 path alone: what only integer ones need is not linked.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes); [`LoadError::OtherPath`] for an integer blob.
+    #[inline(never)]
+    pub fn from_f32_bytes(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let _span = Span::new("load");
+        let mut model = Self::read(bytes)?;
+        if model.header.is_integer() {
+            return Err(LoadError::OtherPath);
+        }
+        model.check_f32()?;
+        Ok(model)
+    }
+
+    fn read(bytes: &'a [u8]) -> Result<Self, LoadError> {
+        let header = Header::parse(bytes)?;
+        Ok(Self { bytes, header, manifest: validate::manifest(bytes, &header)?, sizes: AllSizes::Unknown })
+    }
+
+    fn check_integer(&mut self) -> Result<(), LoadError> {
+        validate::contents(self, validate::integer_layers)?;
+        self.sizes = AllSizes::Integer(integer::sizes::Sizes::of(self, Blocking::NATIVE));
+        Ok(())
+    }
+
+    fn check_f32(&mut self) -> Result<(), LoadError> {
+        validate::contents(self, validate::f32_layers)?;
+        self.sizes = AllSizes::F32(Sizes::of(self, Blocking::NATIVE));
+        Ok(())
     }
 
     /// The blob's header.
@@ -172,42 +233,48 @@ impl<'a> Model<'a> {
     /// Numbers of scratch memory that a ranker needs here, of four bytes each: f32 for a [`Ranker`](crate::Ranker), i32
     /// for an [`IntegerRanker`](crate::IntegerRanker).
     #[must_use]
-    pub const fn scratch_len(&self) -> usize {
-        if self.header.is_integer() { self.integer_sizes.scratch } else { self.sizes.scratch }
+    pub fn scratch_len(&self) -> usize {
+        match &self.sizes {
+            AllSizes::Unknown => 0,
+            AllSizes::F32(sizes) => sizes.scratch,
+            AllSizes::Integer(sizes) => sizes.scratch(Blocking::NATIVE),
+        }
     }
 
     /// The same on machines of another [`Blocking`].
     #[must_use]
     pub fn scratch_len_for(&self, blocking: Blocking) -> usize {
         if self.header.is_integer() {
-            integer::sizes::Sizes::of(self, blocking, usize::MAX).scratch
+            integer::sizes::Sizes::of(self, blocking).scratch(blocking)
         } else {
-            Sizes::of(self, blocking, usize::MAX).scratch
+            Sizes::of(self, blocking).scratch
         }
     }
 
     /// Multiply-accumulates to score one candidate against full histories, user set.
     #[must_use]
-    pub const fn candidate_macs(&self) -> u64 {
-        if self.header.is_integer() { self.integer_sizes.candidate_macs } else { self.sizes.candidate_macs }
+    pub fn candidate_macs(&self) -> u64 {
+        self.candidate_macs_for(usize::MAX)
     }
 
     /// The same against histories of at most so many behaviours.
     #[must_use]
     pub fn candidate_macs_for(&self, history: usize) -> u64 {
         if self.header.is_integer() {
-            integer::sizes::Sizes::of(self, Blocking::NATIVE, history).candidate_macs
+            integer::sizes::candidate_macs(self, history)
         } else {
-            Sizes::of(self, Blocking::NATIVE, history).candidate_macs
+            candidate_macs(self, history)
         }
     }
 
+    /// Of an integer blob.
     pub(crate) const fn integer_sizes(&self) -> &integer::sizes::Sizes {
-        &self.integer_sizes
+        if let AllSizes::Integer(sizes) = &self.sizes { sizes } else { &integer::sizes::Sizes::NONE }
     }
 
+    /// Of a blob of the f32 path.
     pub(crate) const fn sizes(&self) -> &Sizes {
-        &self.sizes
+        if let AllSizes::F32(sizes) = &self.sizes { sizes } else { &Sizes::NONE }
     }
 
     /// Tables.
@@ -224,7 +291,8 @@ impl<'a> Model<'a> {
 
     pub(crate) fn view_table(&self, record: &TableRecord) -> Table<'a> {
         Table {
-            name: self.manifest.text(record.name),
+            names: self.manifest.names,
+            name: record.name,
             rows: record.rows,
             dim: usize::from(record.dim),
             encoding: record.encoding,
@@ -276,7 +344,7 @@ impl<'a> Model<'a> {
     /// Index of the head's first layer.
     #[must_use]
     pub fn head_start(&self) -> usize {
-        self.manifest.sequences.iter().fold(0, |sum, record| sum.saturating_add(usize::from(record.layers)))
+        self.sequence(self.manifest.sequences.len()).first_layer
     }
 
     /// The fields of a group.
@@ -291,22 +359,21 @@ impl<'a> Model<'a> {
     }
 
     fn view_fields(&self, first: usize, count: usize) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        let manifest = self.manifest;
-        self.field_records(first, count).map(move |record| Field {
-            name: manifest.text(record.name),
-            kind: record.kind,
-            table: (record.table != NONE).then_some(usize::from(record.table)),
-            pair: (record.pair != NONE).then_some(usize::from(record.pair)),
+        let (names, fields) = (self.manifest.names, self.manifest.fields);
+        (first..first.saturating_add(count)).map_while(move |index| fields.get(index)).map(move |record| {
+            Field {
+                name: text(names, record.name),
+                kind: record.kind,
+                table: (record.table != NONE).then_some(usize::from(record.table)),
+                pair: (record.pair != NONE).then_some(usize::from(record.pair)),
+            }
         })
     }
 
-    pub(crate) fn field_records(
-        &self,
-        first: usize,
-        count: usize,
-    ) -> impl Iterator<Item = FieldRecord> + use<'a> {
-        let fields = self.manifest.fields;
-        (first..first.saturating_add(count)).map_while(move |index| fields.get(index))
+    /// The field with this index, of a model that has it.
+    #[inline(never)]
+    pub(crate) fn field(&self, index: usize) -> FieldRecord {
+        self.manifest.fields.get(index).unwrap_or_default()
     }
 
     /// First field and number of fields of a group.
@@ -321,13 +388,16 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Numeric ones among some fields.
-    pub(crate) fn numeric_fields(&self, first: usize, count: usize) -> usize {
-        self.field_records(first, count).filter(|field| field.kind == FieldKind::Numeric).count()
+    /// Numeric ones among the fields before this one.
+    pub(crate) fn numeric_before(&self, index: usize) -> usize {
+        let kinds = (0..index).map(|index| self.field(index).kind);
+        kinds.filter(|kind| *kind == FieldKind::Numeric).count()
     }
 
     /// Inputs that a field contributes.
-    pub(crate) fn width(&self, field: &FieldRecord) -> usize {
+    #[inline(never)]
+    pub(crate) fn width(&self, index: usize) -> usize {
+        let field = self.field(index);
         match field.kind {
             FieldKind::Categorical => {
                 self.manifest.tables.get(usize::from(field.table)).map_or(0, |table| usize::from(table.dim))
@@ -336,43 +406,54 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Behaviour sequences.
-    pub fn sequences(&self) -> impl Iterator<Item = Sequence<'a>> + Clone + use<'a> {
-        let model = *self;
-        let (candidate_start, candidate_fields) = self.field_range(Group::Candidate);
-        let (mut field, mut layer) = (candidate_start.saturating_add(candidate_fields), 0_usize);
-        self.manifest.sequences.iter().map(move |record| {
-            let sequence = model.view_sequence(&record, field, layer);
-            field = field.saturating_add(sequence.fields);
-            layer = layer.saturating_add(sequence.layers);
-            sequence
-        })
+    /// Inputs that some fields contribute.
+    #[inline(never)]
+    pub(crate) fn widths(&self, (first, count): (usize, usize)) -> usize {
+        (first..first.saturating_add(count)).fold(0, |sum, index| sum.saturating_add(self.width(index)))
     }
 
-    fn view_sequence(&self, record: &SequenceRecord, first_field: usize, first_layer: usize) -> Sequence<'a> {
-        let fields = usize::from(record.fields);
-        let (mut key_width, mut paired_width) = (0_usize, 0_usize);
-        for field in self.field_records(first_field, fields) {
-            let width = self.width(&field);
-            key_width = key_width.saturating_add(width);
-            if field.pair != NONE {
-                paired_width = paired_width.saturating_add(width);
-            }
+    /// Behaviour sequences.
+    pub fn sequences(&self) -> impl Iterator<Item = Sequence<'a>> + Clone + use<'_, 'a> {
+        (0..self.manifest.sequences.len()).map(|index| self.sequence(index))
+    }
+
+    /// The sequence with this index; past the last an empty one, which begins where that ends.
+    #[inline(never)]
+    pub(crate) fn sequence(&self, index: usize) -> Sequence<'a> {
+        let record = |index| self.manifest.sequences.get(index).unwrap_or_default();
+        let (candidate, fields) = self.field_range(Group::Candidate);
+        let (mut first_field, mut first_layer) = (candidate.saturating_add(fields), 0_usize);
+        for earlier in 0..index {
+            let record = record(earlier);
+            first_field = first_field.saturating_add(record.fields.into());
+            first_layer = first_layer.saturating_add(record.layers.into());
         }
+        let record = record(index);
+        let fields = usize::from(record.fields);
+        let is_paired = |index: &usize| self.field(*index).pair != NONE;
+        let paired = (first_field..first_field.saturating_add(fields)).filter(is_paired);
         Sequence {
-            name: self.manifest.text(record.name),
+            names: self.manifest.names,
+            name: record.name,
             capacity: usize::from(record.capacity),
             pooling: record.pooling,
             first_field,
             fields,
             first_layer,
             layers: usize::from(record.layers),
-            key_width,
-            paired_width,
+            key_width: self.widths((first_field, fields)),
+            paired_width: paired.fold(0, |sum, index| sum.saturating_add(self.width(index))),
+            fixed: FixedPooling {
+                weight_limit: record.weight_limit,
+                weight_fraction: record.weight_fraction,
+                pooled_shift: record.pooled_shift,
+                product_shift: record.product_shift,
+            },
         }
     }
 
     /// The bytes of a section; none for [`NONE`].
+    #[inline(never)]
     pub(crate) fn section(&self, index: u16) -> &'a [u8] {
         let SectionRecord { offset, len } =
             self.manifest.sections.get(usize::from(index)).unwrap_or_default();

@@ -30,6 +30,12 @@ pub struct Normaliser {
     pub limit: f32,
 }
 
+impl Default for Normaliser {
+    fn default() -> Self {
+        Self::IDENTITY
+    }
+}
+
 impl Normaliser {
     /// Leaves numbers as they are, up to a magnitude of 1e6.
     pub const IDENTITY: Self = Self { transform: Transform::Identity, mean: 0.0, scale: 1.0, limit: 1e6 };

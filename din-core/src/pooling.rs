@@ -49,6 +49,7 @@ pub(crate) struct Unit<'u, 'm> {
 impl Unit<'_, '_> {
     /// Weighs each behaviour against each query, and sums: `pooled = sum_t weight_t key_t`, `[N, D]`. The last
     /// candidate's weights come first in `weights`, `[candidates of a pass, T]`.
+    #[inline(never)]
     pub fn attend(
         &self,
         first: &Layer<'_>,
@@ -80,6 +81,7 @@ impl Unit<'_, '_> {
     }
 
     /// The weights of one pass: `[candidates, T]`.
+    #[inline(never)]
     fn weigh(&self, first: &Layer<'_>, inputs: &Inputs<'_>, memory: &mut Memory<'_>, weights: &mut [f32]) {
         let Self { kernel, model, sequence } = *self;
         let (width, length) = (sequence.key_width.max(1), inputs.length);

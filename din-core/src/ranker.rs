@@ -4,7 +4,7 @@ use crate::blocking::Blocking;
 use crate::chunks;
 use crate::error::ScoreError;
 use crate::history::Behaviours;
-use crate::inputs::{check_count, columns_of, embed_candidates, gather_queries, key_columns, newest};
+use crate::inputs::{Newest, check_count, columns_of, embed_candidates, gather_queries, key_columns};
 use crate::kernels::{Finish, Kernel, Start, add_scaled, as_weights, copy, multiply};
 use crate::layer::forward;
 use crate::manifest::{MAX_SEQUENCES, Pooling};
@@ -90,6 +90,7 @@ impl<'m, 's> Ranker<'m, 's> {
     /// [`ScoreError::FieldCount`], [`ScoreError::SequenceCount`], [`ScoreError::RaggedHistory`] where the values do not
     /// fit the model's fields; [`ScoreError::WrongKind`], [`ScoreError::NotFinite`] for a value that its field cannot
     /// take. After an error no user is set.
+    #[inline(never)]
     pub fn set_user(&mut self, user: &User<'_>) -> Result<(), ScoreError> {
         let _span = Span::new("set user");
         self.lengths = None;
@@ -119,29 +120,23 @@ impl<'m, 's> Ranker<'m, 's> {
 
         let mut lengths = heapless::Vec::new();
         for (index, (sequence, history)) in model.sequences().zip(user.histories).enumerate() {
-            let (length, behaviours) = newest(&sequence, index, history)?;
+            let newest = Newest::of(&sequence, index, history)?;
             match kept.next(&sequence) {
                 KeptSequence::Attention { keys, weights } => {
                     weights.fill(0.0);
-                    for column in key_columns(model, &sequence) {
-                        column.prefetch(behaviours.clone());
-                        let keys = chunks::exact_mut(keys, sequence.key_width);
-                        for (behaviour, key) in behaviours.clone().zip(keys) {
-                            column.embed(kernel, behaviour, column.of(key))?;
-                        }
-                    }
+                    newest.embed(model, &sequence, kernel, keys)?;
                 }
                 KeptSequence::Pooled(pooled) => {
                     pooled.fill(0.0);
                     for column in key_columns(model, &sequence) {
                         let row = row.get_mut(..column.width()).unwrap_or_default();
-                        for behaviour in behaviours.clone() {
-                            column.embed(kernel, behaviour, row)?;
+                        for behaviour in 0..newest.length {
+                            column.embed(kernel, newest.get(behaviour), row)?;
                             add_scaled(1.0, row, column.of(pooled));
                         }
                     }
-                    if sequence.pooling == Pooling::Mean && length > 0 {
-                        pooled.iter_mut().for_each(|sum| *sum /= length as f32);
+                    if sequence.pooling == Pooling::Mean && newest.length > 0 {
+                        pooled.iter_mut().for_each(|sum| *sum /= newest.length as f32);
                     }
                     head.product(
                         kernel,
@@ -155,7 +150,7 @@ impl<'m, 's> Ranker<'m, 's> {
             }
             input = input.saturating_add(sequence.key_width);
             // The number of sequences is at most the vector's capacity, a length at most the u16 of the record.
-            let _ = lengths.push(u16::try_from(length).unwrap_or(u16::MAX));
+            let _ = lengths.push(u16::try_from(newest.length).unwrap_or(u16::MAX));
         }
         self.lengths = Some(lengths);
         Ok(())
@@ -182,6 +177,7 @@ impl<'m, 's> Ranker<'m, 's> {
     }
 
     /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the head's weights.
+    #[inline(never)]
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [f32]) -> Result<(), ScoreError> {
         let _span = Span::new("score block");
         let (model, kernel) = (self.model, self.kernel);
@@ -210,9 +206,7 @@ impl<'m, 's> Ranker<'m, 's> {
         let pooled_widths =
             model.sequences().fold(0_usize, |sum, sequence| sum.saturating_add(sequence.key_width));
         let (candidate_first, _) = model.field_range(Group::Candidate);
-        let user = model
-            .field_records(0, candidate_first)
-            .fold(0_usize, |sum, f| sum.saturating_add(model.width(&f)));
+        let user = model.widths((0, candidate_first));
         let candidate_input = user.saturating_add(pooled_widths);
         head.product(
             kernel,

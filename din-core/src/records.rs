@@ -1,6 +1,7 @@
 //! Lists of fixed-width postcard records, read in place.
 
 pub use crate::bytes::Cursor;
+use crate::subject::Subject;
 use core::marker::PhantomData;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -9,7 +10,7 @@ pub trait Record: Serialize + Copy {
     /// Bytes of its postcard form.
     const SIZE: usize;
     /// What it is called in errors.
-    const NAME: &'static str;
+    const SUBJECT: Subject;
 
     /// Reads a record's fields in their order; `None` where one holds none of its values.
     ///
@@ -59,6 +60,7 @@ impl<'a, R: Record> Records<'a, R> {
 
     /// The record with this index, if there is one and it decodes.
     #[must_use]
+    #[inline(never)]
     pub fn get(&self, index: usize) -> Option<R> {
         let start = index.checked_mul(R::SIZE)?;
         let bytes = self.bytes.get(start..)?.get(..R::SIZE)?;
@@ -73,7 +75,8 @@ impl<'a, R: Record> Records<'a, R> {
 
     /// Whether the bytes are whole records that all decode.
     pub(crate) fn is_well_formed(&self) -> bool {
-        self.bytes.len().is_multiple_of(R::SIZE) && self.iter().count() == self.len()
+        let count = (0..).take_while(|index| self.get(*index).is_some()).count();
+        count.wrapping_mul(R::SIZE) == self.bytes.len()
     }
 }
 

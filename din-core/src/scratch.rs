@@ -15,6 +15,7 @@ impl<'s, N> Scratch<'s, N> {
     }
 
     /// The next `len` numbers; none at all when they run out, which a ranker of a sufficient length never sees.
+    #[inline(never)]
     pub fn take(&mut self, len: usize) -> &'s mut [N] {
         let memory = core::mem::take(&mut self.0);
         match memory.split_at_mut_checked(Blocking::NATIVE.padded(len)) {
@@ -27,8 +28,10 @@ impl<'s, N> Scratch<'s, N> {
     }
 }
 
-/// The next `len` 16-bit numbers of memory in 32-bit ones.
-pub(crate) fn take_shorts<'s>(scratch: &mut Scratch<'s, i32>, len: usize) -> &'s mut [i16] {
-    let shorts = bytemuck::try_cast_slice_mut(scratch.take(len.div_ceil(2))).unwrap_or_default();
-    shorts.get_mut(..len).unwrap_or_default()
+impl<'s> Scratch<'s, i32> {
+    /// The next `len` numbers, as twice as many of 16 bits.
+    #[inline(never)]
+    pub fn shorts(&mut self, len: usize) -> &'s mut [i16] {
+        bytemuck::try_cast_slice_mut(self.take(len)).unwrap_or_default()
+    }
 }

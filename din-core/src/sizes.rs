@@ -5,7 +5,7 @@ use crate::layer::Layer;
 use crate::model::{Group, Model, Sequence};
 
 /// Sizes that follow from a model, in f32 numbers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     /// Width of the widest table.
     pub widest_row: usize,
@@ -29,17 +29,30 @@ pub(crate) struct Sizes {
     pub pooled: usize,
     /// All of it, and what is kept for each sequence.
     pub scratch: usize,
-    /// Multiply-accumulates a candidate.
-    pub candidate_macs: u64,
 }
 
 impl Sizes {
-    /// Of a model that was checked; `history`: the most behaviours to count multiply-accumulates for.
-    pub fn of(model: &Model<'_>, blocking: Blocking, history: usize) -> Self {
-        let mut sizes = Self::default();
+    /// Of no model.
+    pub const NONE: Self = Self {
+        widest_row: 0,
+        candidate: 0,
+        head_widest: 0,
+        head_first: 0,
+        unit_hidden: 0,
+        unit_spare: 0,
+        panel: 0,
+        query_part: 0,
+        query: 0,
+        pooled: 0,
+        scratch: 0,
+    };
+
+    /// Of a model that was checked.
+    pub fn of(model: &Model<'_>, blocking: Blocking) -> Self {
+        let mut sizes = Self::NONE;
         for sequence in model.sequences() {
             let unit = model.layer_range(sequence.first_layer, sequence.layers);
-            sizes.add_sequence(&sequence, unit, blocking, history);
+            sizes.add_sequence(&sequence, unit, blocking);
         }
         sizes.add_head(model, blocking);
         sizes
@@ -50,26 +63,17 @@ impl Sizes {
         sequence: &Sequence<'_>,
         unit: impl Iterator<Item = Layer<'a>>,
         blocking: Blocking,
-        history: usize,
     ) {
-        let (mut widest, mut first, mut macs) = ([0, 0], 0, 0_u64);
+        let (mut widest, mut first) = ([0, 0], 0);
         for (index, layer) in unit.enumerate() {
             let [hidden, spare] = &mut widest;
             let widest = if index % 2 == 0 { hidden } else { spare };
             *widest = layer.outputs.max(*widest);
-            let mut inputs = layer.inputs;
             if index == 0 {
                 first = layer.outputs;
-                inputs = sequence.key_width;
             }
-            macs = macs.saturating_add(inputs as u64 * layer.outputs as u64);
         }
         if sequence.is_attention() {
-            // The query's part of the first layer, its own matrix, and each pair.
-            let query = 2 * sequence.paired_width as u64 * first as u64;
-            let behaviour = macs.saturating_add(sequence.key_width as u64);
-            let pairs = (sequence.capacity.min(history) as u64).saturating_mul(behaviour);
-            self.candidate_macs = self.candidate_macs.saturating_add(pairs).saturating_add(query);
             let together = blocking.candidates_of_a_pass();
             let rows = sequence.capacity.min(blocking.largest_block()).saturating_mul(together);
             let [hidden, spare] = widest.map(|widest| widest.saturating_mul(rows));
@@ -86,22 +90,16 @@ impl Sizes {
 
     fn add_head(&mut self, model: &Model<'_>, blocking: Blocking) {
         let (start, fields) = model.field_range(Group::Candidate);
-        self.candidate =
-            model.field_records(start, fields).fold(0, |sum, field| sum.saturating_add(model.width(&field)));
-        let all = model.manifest().fields.iter();
-        self.widest_row = all.fold(0, |widest, field| widest.max(model.width(&field)));
-        let user: u64 = model.field_records(0, start).map(|field| model.width(&field) as u64).sum();
+        self.candidate = model.widths((start, fields));
+        let all = 0..model.manifest().fields.len();
+        self.widest_row = all.fold(0, |widest, field| widest.max(model.width(field)));
         let first_layer = model.head_start();
         let count = model.manifest().layers.len().saturating_sub(first_layer);
         for (index, layer) in model.layer_range(first_layer, count).enumerate() {
             self.head_widest = self.head_widest.max(layer.outputs);
-            let mut inputs = layer.inputs as u64;
             if index == 0 {
                 self.head_first = layer.outputs;
-                inputs = inputs.saturating_sub(user);
             }
-            self.candidate_macs =
-                self.candidate_macs.saturating_add(inputs.saturating_mul(layer.outputs as u64));
         }
         let each_candidate = [
             self.candidate,
@@ -137,4 +135,34 @@ pub(crate) fn kept_for_sequence(sequence: &Sequence<'_>, blocking: Blocking) -> 
     } else {
         blocking.padded(sequence.key_width)
     }
+}
+
+/// Multiply-accumulates to score one candidate against histories of at most so many behaviours, user set.
+pub(crate) fn candidate_macs(model: &Model<'_>, history: usize) -> u64 {
+    let mut macs = 0_u64;
+    let mut add = |rows: usize, inputs: usize, outputs: usize| {
+        let each = (rows as u64).saturating_mul(inputs as u64).saturating_mul(outputs as u64);
+        macs = macs.saturating_add(each);
+    };
+    for sequence in model.sequences() {
+        let length = sequence.capacity.min(history);
+        for (index, layer) in model.layer_range(sequence.first_layer, sequence.layers).enumerate() {
+            if index == 0 {
+                add(length, sequence.key_width, layer.outputs);
+                // The query's part and its own matrix, and the weighted sum of the keys.
+                add(2, sequence.paired_width, layer.outputs);
+                add(length, sequence.key_width, 1);
+            } else {
+                add(length, layer.inputs, layer.outputs);
+            }
+        }
+    }
+    let (head, count) = (model.head_start(), model.manifest().layers.len());
+    let (candidate, _) = model.field_range(Group::Candidate);
+    for (index, layer) in model.layer_range(head, count.saturating_sub(head)).enumerate() {
+        // Profile and context are multiplied once, when the user is set.
+        let once = if index == 0 { model.widths((0, candidate)) } else { 0 };
+        add(1, layer.inputs.saturating_sub(once), layer.outputs);
+    }
+    macs
 }

@@ -3,13 +3,14 @@
 use crate::bytes::{F32s, range, u16_at, u64_at};
 use crate::kernels::integer::{IntegerKernel, Scale};
 use crate::kernels::{Kernel, copy, prefetch};
-use crate::manifest::{RowEncoding, VocabularyKind};
+use crate::manifest::{Name, RowEncoding, VocabularyKind, text};
 use crate::value::Value;
 
 /// One embedding table of a loaded model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Table<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) names: &'a str,
+    pub(crate) name: Name,
     pub(crate) rows: u32,
     pub(crate) dim: usize,
     pub(crate) encoding: RowEncoding,
@@ -38,8 +39,8 @@ pub(crate) struct Fixed {
 impl<'a> Table<'a> {
     /// Its name.
     #[must_use]
-    pub const fn name(&self) -> &'a str {
-        self.name
+    pub fn name(&self) -> &'a str {
+        text(self.names, self.name)
     }
 
     /// Rows, row 0 included.
@@ -156,7 +157,7 @@ impl<'a> Table<'a> {
 
     /// Writes a row, dequantised: `out: [dim]`. A row that the table does not have leaves `out` as it is.
     pub fn read(&self, row: u32, out: &mut [f32]) {
-        self.read_by(Kernel::Portable, row, out);
+        self.read_by(Kernel::default(), row, out);
     }
 
     pub(crate) fn read_by(&self, kernel: Kernel, row: u32, out: &mut [f32]) {
@@ -193,7 +194,7 @@ impl<'a> Table<'a> {
     /// Stored integers q: `clamp(rshift(q multiplier, shift), -limit, limit)`; floats: rounded half up to the nearest
     /// `2^-fraction`, then clamped. No float arithmetic in either.
     pub fn read_fixed(&self, row: u32, out: &mut [i16]) {
-        self.read_fixed_by(IntegerKernel::Portable, row, out);
+        self.read_fixed_by(IntegerKernel::default(), row, out);
     }
 
     pub(crate) fn read_fixed_by(&self, kernel: IntegerKernel, row: u32, out: &mut [i16]) {

@@ -1,5 +1,6 @@
 //! What the firmwares of `examples/firmware` are given, and what they must log.
 
+use crate::device::variable;
 use crate::reference_model::{SLATE, cases, description};
 use crate::request::Request;
 use din_core::{
@@ -11,6 +12,7 @@ use din_export::import;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The cases that are ranked; their histories have 20, 7, 16 and 3 behaviours.
 const CASES: [usize; 4] = [5, 1, 2, 8];
@@ -19,6 +21,15 @@ const CASES: [usize; 4] = [5, 1, 2, 8];
 #[must_use]
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/firmware")
+}
+
+/// Names the emulator and the processor of a Cortex-M33 to `cargo`: it passes over a section of the configuration whose name
+/// has a dot, where a variable names that target too.
+pub fn name_board(command: &mut Command, target: &str) {
+    if target.starts_with("thumbv8m.main") {
+        command.env(format!("CARGO_TARGET_{}_RUNNER", variable(target)), "./qemu mps2-an505");
+        command.env(format!("CARGO_TARGET_{}_RUSTFLAGS", variable(target)), "-C target-cpu=cortex-m33");
+    }
 }
 
 /// The blob of one path that the firmwares hold.

@@ -111,12 +111,13 @@ impl Parts {
                 .collect(),
         };
         let manifest_len = self.manifest(&lists).len();
-        let mut end = (HEADER_LEN + manifest_len) as u64;
+        let mut end = HEADER_LEN + manifest_len;
         let mut offsets = Vec::new();
         for (record, bytes) in lists.sections.iter_mut().zip(&self.sections) {
-            record.offset = section_start(end, record.len);
-            offsets.push(record.offset as usize);
-            end = record.offset + bytes.len() as u64;
+            let start = section_start(end, bytes.len());
+            record.offset = start as u64;
+            offsets.push(start);
+            end = start + bytes.len();
         }
         change(&mut lists);
         let mut blob = vec![0; HEADER_LEN];

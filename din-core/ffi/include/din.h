@@ -47,7 +47,7 @@
 /*
  Words of a `din_model`, after its first eight bytes.
  */
-#define DIN_MODEL_WORDS 88
+#define DIN_MODEL_WORDS 76
 
 /*
  Words of a `din_ranker` or a `din_integer_ranker`, after its first eight bytes.

@@ -209,6 +209,7 @@ pub(crate) fn details_of_blob(error: LoadError) -> din_details {
             new(din_error::DIN_ERROR_BLOB_VERSION, supported.into(), found.into())
         }
         LoadError::UnsupportedFeatures { bits } => new(din_error::DIN_ERROR_BLOB_FEATURES, 0, bits.into()),
+        LoadError::OtherPath => new(din_error::DIN_ERROR_WRONG_PATH, 0, 0),
         LoadError::HeaderChecksum { stored, computed } => {
             new(din_error::DIN_ERROR_BLOB_HEADER_CHECKSUM, stored.into(), computed.into())
         }
@@ -216,18 +217,19 @@ pub(crate) fn details_of_blob(error: LoadError) -> din_details {
             new(din_error::DIN_ERROR_BLOB_CHECKSUM, stored.into(), computed.into())
         }
         LoadError::Malformed { part } => {
-            din_details { what: part.into(), ..din_details::new(din_error::DIN_ERROR_BLOB_MALFORMED) }
+            din_details { what: part.name().into(), ..din_details::new(din_error::DIN_ERROR_BLOB_MALFORMED) }
         }
-        LoadError::OutOfRange { what, found, limit } => {
-            din_details { what: what.into(), ..new(din_error::DIN_ERROR_BLOB_OUT_OF_RANGE, limit, found) }
-        }
+        LoadError::OutOfRange { what, found, limit } => din_details {
+            what: what.name().into(),
+            ..new(din_error::DIN_ERROR_BLOB_OUT_OF_RANGE, limit, found)
+        },
         LoadError::Mismatch { what, index, expected, found } => {
             let numbers = new(din_error::DIN_ERROR_BLOB_MISMATCH, expected, found);
-            din_details { what: what.into(), index: index.into(), ..numbers }
+            din_details { what: what.name().into(), index: index.into(), ..numbers }
         }
         LoadError::BadNumber { what, index } => {
             let error = din_details::new(din_error::DIN_ERROR_BLOB_NUMBER);
-            din_details { what: what.into(), index, ..error }
+            din_details { what: what.name().into(), index, ..error }
         }
         LoadError::KeysNotAscending { table, index } => {
             din_details { index, ..new(din_error::DIN_ERROR_BLOB_KEYS, 0, table.into()) }

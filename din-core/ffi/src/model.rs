@@ -9,7 +9,7 @@ use din_core::manifest::FieldKind;
 use din_core::{Field, Group, LoadError, Model, Sequence};
 
 /// Words of a `din_model`, after its first eight bytes.
-pub const DIN_MODEL_WORDS: usize = 88;
+pub const DIN_MODEL_WORDS: usize = 76;
 
 /// A model, read in place from a blob. Storage of the caller's, 360 bytes on 32-bit machines, which `din_model_init`
 /// initialises.

@@ -1,56 +1,23 @@
 //! A layer of the integer path, read in place.
 
-use crate::bytes::{range, u16_at};
+use crate::bytes::{u16_at, u32_at};
 use crate::chunks;
 use crate::fixed::{rshift, sat16};
 use crate::kernels::integer::{Finish, IntegerKernel, Parameters, Part, Product, Weights, finished};
-use crate::manifest::{Activation, IntegerLayerRecord, PartRecord};
+use crate::manifest::{Activation, IntegerLayerRecord};
 use crate::model::Model;
-
-/// A part as its record says.
-pub(crate) fn part<'a>(model: &Model<'a>, record: &PartRecord, outputs: u32) -> Part<'a> {
-    Part {
-        inputs: record.inputs as usize,
-        outputs: outputs as usize,
-        weight: model.section(record.weight),
-        base: model.section(record.base),
-        multipliers: model.section(record.multipliers),
-        shift: record.shift,
-    }
-}
 
 /// See [`IntegerLayerRecord`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Layer<'a> {
-    model: &'a Model<'a>,
+pub(crate) struct Layer<'m> {
+    model: &'m Model<'m>,
+    record: IntegerLayerRecord,
     /// Of [`Manifest::parts`](crate::manifest::Manifest::parts).
     first_part: usize,
-    part_count: usize,
-    pub outputs: usize,
-    activation: Activation,
-    addend: &'a [u8],
-    parameters: Parameters<'a>,
-    shift: u8,
 }
 
-/// The activation's parameters of a section: b, a, alpha, e, each of them where the activation has it.
-pub(crate) fn parameters(activation: Activation, section: &[u8], outputs: usize) -> Parameters<'_> {
-    let two = outputs.wrapping_mul(2);
-    let four = outputs.wrapping_mul(4);
-    match activation {
-        Activation::PRelu => Parameters { alpha: range(section, 0, two), ..Parameters::default() },
-        Activation::Dice => Parameters {
-            b: range(section, 0, four),
-            a: range(section, four, two),
-            alpha: range(section, four.wrapping_add(two), two),
-            e: range(section, four.wrapping_mul(2), outputs),
-        },
-        Activation::Linear | Activation::Sigmoid | Activation::Relu => Parameters::default(),
-    }
-}
-
-/// Bytes of such a section for each output.
-pub(crate) const fn parameters_len(activation: Activation) -> u64 {
+/// Bytes of the activation's parameters for each output.
+pub(crate) const fn parameters_len(activation: Activation) -> usize {
     match activation {
         Activation::PRelu => 2,
         Activation::Dice => 9,
@@ -58,63 +25,74 @@ pub(crate) const fn parameters_len(activation: Activation) -> u64 {
     }
 }
 
-/// Some layers from index `first` on.
-pub(crate) fn layers<'a>(
-    model: &'a Model<'a>,
-    first: usize,
-    count: usize,
-) -> impl Iterator<Item = Layer<'a>> + use<'a> {
-    let records = model.manifest().integer_layers;
-    let parts = |record: IntegerLayerRecord| usize::from(record.parts);
-    let mut part = records.iter().take(first).fold(0_usize, |sum, record| sum.wrapping_add(parts(record)));
-    (first..first.saturating_add(count)).map_while(move |index| {
-        let record = records.get(index)?;
-        let own = part;
-        part = part.wrapping_add(parts(record));
-        Some(Layer::view(model, &record, own))
-    })
-}
+impl<'m> Layer<'m> {
+    /// The layer with this index; an empty one if there is none.
+    #[inline(never)]
+    pub fn new(model: &'m Model<'m>, index: usize) -> Self {
+        let record = |index| model.manifest().integer_layers.get(index).unwrap_or_default();
+        let first_part = (0..index).fold(0, |sum: usize, index| sum.wrapping_add(record(index).parts.into()));
+        Self { model, record: record(index), first_part }
+    }
 
-impl<'a> Layer<'a> {
-    fn view(model: &'a Model<'a>, record: &IntegerLayerRecord, first_part: usize) -> Self {
-        let outputs = record.outputs as usize;
-        Self {
-            model,
-            first_part,
-            part_count: record.parts.into(),
-            outputs,
-            activation: record.activation,
-            addend: model.section(record.addend),
-            parameters: parameters(record.activation, model.section(record.parameters), outputs),
+    /// H
+    pub const fn outputs(&self) -> usize {
+        self.record.outputs as usize
+    }
+
+    /// How many parts there are.
+    pub const fn parts(&self) -> usize {
+        self.record.parts as usize
+    }
+
+    /// The part with this index; an empty one if there is none.
+    #[inline(never)]
+    pub fn part(&self, index: usize) -> Part<'m> {
+        let record = self.model.manifest().parts.get(self.first_part.wrapping_add(index)).unwrap_or_default();
+        Part {
+            inputs: record.inputs as usize,
+            outputs: self.outputs(),
+            weight: self.model.section(record.weight),
+            base: self.model.section(record.base),
+            multipliers: self.model.section(record.multipliers),
             shift: record.shift,
         }
     }
 
-    /// The part with this index; an empty one if there is none.
-    pub fn part(&self, index: usize) -> Part<'a> {
-        let record = self.model.manifest().parts.get(self.first_part.wrapping_add(index)).unwrap_or_default();
-        part(self.model, &record, u32::try_from(self.outputs).unwrap_or_default())
+    /// b, a, alpha, e of Dice; alpha alone of `PReLU`.
+    pub fn parameters(&self) -> Parameters<'m> {
+        let (section, outputs) = (self.model.section(self.record.parameters), self.outputs());
+        let mut rest = section;
+        let mut run = |len: usize| {
+            let (run, after) = rest.split_at_checked(outputs.wrapping_mul(len)).unwrap_or_default();
+            rest = after;
+            run
+        };
+        if self.record.activation == Activation::PRelu {
+            return Parameters { alpha: section, ..Parameters::default() };
+        }
+        Parameters { b: run(4), a: run(2), alpha: run(2), e: run(1) }
     }
 
-    pub fn parts(&self) -> impl Iterator<Item = Part<'a>> {
-        (0..self.part_count).map(|index| self.part(index))
+    /// Of an output.
+    pub fn addend(&self, output: usize) -> i32 {
+        u32_at(self.model.section(self.record.addend), output.wrapping_mul(4)).cast_signed()
     }
 
     /// `t = addend`, `[H]`.
     pub fn start(&self, t: &mut [i32]) {
-        for (t, addend) in t.iter_mut().zip(self.addend.as_chunks::<4>().0) {
+        for (t, addend) in t.iter_mut().zip(self.model.section(self.record.addend).as_chunks::<4>().0) {
             *t = i32::from_le_bytes(*addend);
         }
     }
 
     /// A last layer's result.
     pub const fn result(&self, t: i32) -> i32 {
-        t >> self.shift
+        t.wrapping_shr(self.record.shift as u32)
     }
 
     /// What becomes of a sum; [`activate`](Self::activate) does the rest.
     pub fn finish(&self) -> Finish {
-        Finish { shift: self.shift, sigmoid: self.activation == Activation::Sigmoid }
+        Finish { shift: self.record.shift, sigmoid: self.record.activation == Activation::Sigmoid }
     }
 
     /// `out = activation(sat16(t >> s2))`: `[H]`.
@@ -127,67 +105,79 @@ impl<'a> Layer<'a> {
 
     /// The activation of finished rows `[N, H]`, in place.
     pub fn activate(&self, kernel: IntegerKernel, rows: &mut [i16]) {
-        match self.activation {
+        match self.record.activation {
             Activation::Linear | Activation::Sigmoid => {}
             Activation::Relu => rows.iter_mut().for_each(|z| *z = (*z).max(0)),
             Activation::PRelu => {
-                for row in chunks::up_to_mut(rows, self.outputs) {
-                    let alphas = self.parameters.alpha.as_chunks::<2>().0;
+                for row in chunks::exact_mut(rows, self.outputs()) {
+                    let alphas = self.parameters().alpha.as_chunks::<2>().0;
                     for (z, alpha) in row.iter_mut().zip(alphas).filter(|(z, _)| **z < 0) {
                         let alpha = i32::from(i16::from_le_bytes(*alpha));
                         *z = sat16(rshift(i32::from(*z).wrapping_mul(alpha), 13));
                     }
                 }
             }
-            Activation::Dice => kernel.dice(&self.parameters, self.outputs, rows),
+            Activation::Dice => kernel.dice(&self.parameters(), self.outputs(), rows),
         }
     }
 }
 
-/// Runs the layers after the first on rows `[N, H1]` in `x`, already activated; the last layer's results: `[N]`.
-pub(crate) fn forward<'b, 'm>(
-    kernel: IntegerKernel,
-    layers: impl Iterator<Item = Layer<'m>>,
-    mut x: &'b mut [i16],
-    mut spare: &'b mut [i16],
-    start: &mut [i32],
-    results: &mut [i32],
-) {
-    let rows = results.len();
-    let mut layers = layers.peekable();
-    while let Some(layer) = layers.next() {
-        let part = layer.part(0);
-        let inputs = x.get(..rows.wrapping_mul(part.inputs)).unwrap_or_default();
-        let start = start.get_mut(..layer.outputs).unwrap_or_default();
-        layer.start(start);
-        if layers.peek().is_none() {
-            kernel.dots(&part, inputs, results);
-            let (addend, m) =
-                (start.first().copied().unwrap_or_default(), u16_at(part.multipliers, 0).cast_signed());
-            for result in results.iter_mut() {
-                let scaled = rshift(*result, part.shift).wrapping_mul(m.into());
-                *result = layer.result(addend.wrapping_add(scaled));
+/// Some layers of a model.
+#[derive(Clone, Copy)]
+pub(crate) struct Layers<'m> {
+    pub model: &'m Model<'m>,
+    pub first: usize,
+    pub count: usize,
+}
+
+impl Layers<'_> {
+    /// Runs them on rows `[N, H1]` in `x`, already activated; the last layer's results: `[N]`.
+    #[inline(never)]
+    pub fn forward<'b>(
+        self,
+        kernel: IntegerKernel,
+        mut x: &'b mut [i16],
+        mut spare: &'b mut [i16],
+        panel: &mut [i16],
+        start: &mut [i32],
+        results: &mut [i32],
+    ) {
+        let rows = results.len();
+        let end = self.first.wrapping_add(self.count);
+        for index in self.first..end {
+            let layer = Layer::new(self.model, index);
+            let part = layer.part(0);
+            let inputs = x.get(..rows.wrapping_mul(part.inputs)).unwrap_or_default();
+            if index.wrapping_add(1) == end {
+                kernel.dots(&part, inputs, panel, results);
+                let (addend, m) = (layer.addend(0), u16_at(part.multipliers, 0).cast_signed());
+                for result in results.iter_mut() {
+                    let scaled = rshift(*result, part.shift).wrapping_mul(m.into());
+                    *result = layer.result(addend.wrapping_add(scaled));
+                }
+                return;
             }
-            return;
-        }
-        let outputs = spare.get_mut(..rows.wrapping_mul(layer.outputs)).unwrap_or_default();
-        if rows == 1 {
-            kernel.add(&part, inputs, start);
-            layer.settle(kernel, start, outputs);
+            let columns = layer.outputs();
+            let start = start.get_mut(..columns).unwrap_or_default();
+            layer.start(start);
+            let outputs = spare.get_mut(..rows.wrapping_mul(columns)).unwrap_or_default();
+            if rows == 1 {
+                kernel.add(&part, inputs, start);
+                layer.settle(kernel, start, outputs);
+            } else {
+                let product = Product {
+                    weights: Weights::Quads(part.weight),
+                    inputs: part.inputs,
+                    columns,
+                    shift: part.shift,
+                    multipliers: part.multipliers,
+                    start,
+                    finish: layer.finish(),
+                };
+                kernel.product(&product, inputs, panel, outputs, columns);
+                layer.activate(kernel, outputs);
+            }
             core::mem::swap(&mut x, &mut spare);
-            continue;
         }
-        let product = Product {
-            weights: Weights::Quads(part.weight),
-            inputs: part.inputs,
-            columns: layer.outputs,
-            shift: part.shift,
-            multipliers: part.multipliers,
-            start,
-            finish: layer.finish(),
-        };
-        kernel.product(&product, inputs, outputs, layer.outputs);
-        layer.activate(kernel, outputs);
-        core::mem::swap(&mut x, &mut spare);
     }
 }

@@ -1,12 +1,12 @@
 //! The activation unit and attention pooling, in integers.
 
-use super::layer::{Layer, forward, layers};
+use super::layer::{Layer, Layers};
 use crate::blocking::Blocking;
 use crate::chunks;
 use crate::fixed::exp_of_minus;
 use crate::kernels::integer::{IntegerKernel, Own, narrow, own_totals};
 use crate::kernels::{copy, keep_last};
-use crate::manifest::{Pooling, SequenceRecord};
+use crate::manifest::Pooling;
 use crate::model::{Model, Sequence};
 
 /// Working memory of a pass.
@@ -40,12 +40,12 @@ pub(crate) struct Unit<'u, 'm> {
     pub kernel: IntegerKernel,
     pub model: &'m Model<'m>,
     pub sequence: &'u Sequence<'m>,
-    pub record: &'u SequenceRecord,
 }
 
 impl Unit<'_, '_> {
     /// Weighs each behaviour against each query, and sums: `pooled = sat16(rshift(sum_t weight_t key_t, pooled_shift))`,
     /// `[N, D]`. The last candidate's weights come first in `weights`, `[candidates of a pass, T]`.
+    #[inline(never)]
     pub fn attend(
         &self,
         first: &Layer<'_>,
@@ -56,14 +56,14 @@ impl Unit<'_, '_> {
     ) {
         let (width, length) = (self.sequence.key_width, inputs.length);
         let candidates = Blocking::NATIVE.candidates_of_a_pass();
-        let parts = chunks::up_to(inputs.query_parts, first.outputs.wrapping_mul(candidates));
+        let parts = chunks::up_to(inputs.query_parts, first.outputs().wrapping_mul(candidates));
         let passes = chunks::up_to_mut(pooled, width.wrapping_mul(candidates)).zip(parts);
         let paired = self.sequence.paired_width.wrapping_mul(candidates);
         for (index, (pooled, query_parts)) in passes.enumerate() {
             let start = index.wrapping_mul(paired);
             let end = start.wrapping_add(paired).min(inputs.queries.len());
             let queries = inputs.queries.get(start..end).unwrap_or_default();
-            let candidates = query_parts.len() / first.outputs.max(1);
+            let candidates = query_parts.len() / first.outputs().max(1);
             let weights = weights.get_mut(..candidates.wrapping_mul(length)).unwrap_or_default();
             self.weigh(first, &Inputs { queries, query_parts, ..*inputs }, memory, weights);
             for (candidate, pooled) in chunks::up_to_mut(pooled, width).enumerate() {
@@ -71,29 +71,31 @@ impl Unit<'_, '_> {
                 let weights = weights.get(start..start.wrapping_add(length)).unwrap_or_default();
                 let sums = memory.sums.get_mut(..width).unwrap_or_default();
                 self.kernel.weighted_sum(weights, inputs.keys, sums);
-                narrow(sums, self.record.pooled_shift, pooled);
+                narrow(sums, self.sequence.fixed.pooled_shift, pooled);
             }
             keep_last(weights, length);
         }
     }
 
     /// The weights of one pass: `[candidates, T]`.
+    #[inline(never)]
     fn weigh(&self, first: &Layer<'_>, inputs: &Inputs<'_>, memory: &mut Memory<'_>, weights: &mut [i32]) {
-        let Self { kernel, model, sequence, record } = *self;
+        let Self { kernel, model, sequence } = *self;
         let (width, length) = (sequence.key_width.max(1), inputs.length);
-        let candidates = inputs.query_parts.len() / first.outputs.max(1);
-        let rest = || layers(model, sequence.first_layer.wrapping_add(1), sequence.layers.saturating_sub(1));
+        let candidates = inputs.query_parts.len() / first.outputs().max(1);
+        let second = sequence.first_layer.wrapping_add(1);
+        let rest = Layers { model, first: second, count: sequence.layers.saturating_sub(1) };
         let block = Blocking::NATIVE.behaviours(length);
         let mut done = 0_usize;
         for keys in chunks::up_to(inputs.keys, width.wrapping_mul(block)) {
             let rows = keys.len() / width;
             let len = candidates.wrapping_mul(rows);
             let results = memory.results.get_mut(..len).unwrap_or_default();
-            let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs)).unwrap_or_default();
+            let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs())).unwrap_or_default();
             self.first_layer(first, keys, inputs, memory.panels, hidden, results);
             if sequence.layers > 1 {
                 first.activate(kernel, hidden);
-                forward(kernel, rest(), hidden, memory.spare, memory.sums, results);
+                rest.forward(kernel, hidden, memory.spare, memory.panels, memory.sums, results);
             }
             let to = chunks::up_to_mut(weights, length).filter_map(|weights| weights.get_mut(done..));
             for (weights, results) in to.zip(chunks::up_to(results, rows)) {
@@ -101,11 +103,11 @@ impl Unit<'_, '_> {
             }
             done = done.wrapping_add(rows);
         }
-        let limit = i32::from(record.weight_limit);
+        let limit = i32::from(sequence.fixed.weight_limit);
         weights.iter_mut().for_each(|weight| *weight = (*weight).clamp(limit.wrapping_neg(), limit));
         if sequence.pooling == Pooling::SoftmaxAttention {
             for weights in chunks::up_to_mut(weights, length) {
-                softmax(record.weight_fraction, weights);
+                softmax(sequence.fixed.weight_fraction, weights);
             }
         }
     }

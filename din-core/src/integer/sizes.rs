@@ -1,123 +1,148 @@
-//! How much memory the integer path needs, in i32 numbers.
+//! How much memory and arithmetic the integer path needs.
 
-use super::layer::{Layer, layers};
+use super::layer::Layer;
 use crate::blocking::Blocking;
 use crate::model::{Group, Model, Sequence};
 
-/// Sizes that follow from a model, in numbers of the run's own width.
-#[derive(Clone, Copy, Debug, Default)]
+/// Sizes that follow from a model.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
-    /// i16: width of profile and context, or the widest key.
-    pub row: usize,
-    /// i16: width of the candidate vector.
+    /// Of the runs of memory, in i32 numbers and in the order in which they lie: see [`Run`].
+    runs: [usize; RUNS],
+    /// Width of the candidate vector.
     pub candidate: usize,
-    /// i32: outputs of the head's first layer.
-    pub head_first: usize,
-    /// i32: outputs of any layer, or the widest key.
-    pub sums: usize,
-    /// i16: outputs of the head's first, third, ... layer times the candidates of a block, or of a unit's times the
-    /// behaviours of a block and the candidates of a pass.
-    pub hidden: usize,
-    /// i16: as `hidden`, of the layers between.
-    pub spare: usize,
-    /// i32: behaviours of a block times the candidates of a pass.
-    pub results: usize,
-    /// i32: outputs of a unit's first layer.
-    pub query_part: usize,
-    /// i16: widest paired part of a key.
-    pub query: usize,
-    /// i16: widest key.
-    pub pooled: usize,
-    /// i16: widest key, filled to pairs, times the columns of a panel and the candidates of a pass.
-    pub panels: usize,
-    /// Layers, and the first of the head's.
+    /// The first of the head's layers, and how many layers there are.
     pub head_start: usize,
     pub layers: usize,
-    /// All of it, in i32.
-    pub scratch: usize,
-    /// Multiply-accumulates a candidate.
-    pub candidate_macs: u64,
 }
 
+/// A run of the scratch memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Run {
+    /// i32: outputs of the head's first layer.
+    Base,
+    /// What is kept of each sequence once the user is set: see [`kept_len`].
+    Kept,
+    /// i16: width of profile and context, or the widest key.
+    Row,
+    /// i16: the candidate vectors of a block.
+    Vectors,
+    /// i32: the head's first layer of a block.
+    First,
+    /// i16: widest paired part of a key, for each candidate of a block.
+    Queries,
+    /// i16: as `Queries`.
+    Products,
+    /// i32: outputs of a unit's first layer, for each candidate of a block.
+    QueryParts,
+    /// i16: widest key, for each candidate of a block.
+    Interests,
+    /// i16: outputs of the head's first, third, ... layer times the candidates of a block, or of a unit's times the
+    /// behaviours of a block and the candidates of a pass.
+    Hidden,
+    /// i16: as `Hidden`, of the layers between.
+    Spare,
+    /// i16: widest key, filled to pairs, times the columns of a panel and the candidates of a pass; or inputs of any other
+    /// layer, times the columns that are widened.
+    Panels,
+    /// i32: outputs of any layer but the first of a unit or of the head, or the widest key.
+    Sums,
+    /// i32: behaviours of a block times the candidates of a pass.
+    Results,
+}
+
+/// Columns of a layer's weights that some kernels widen at once.
+const WIDENED: usize = 3;
+
+const RUNS: usize = Run::Results as usize + 1;
+
 impl Sizes {
-    /// Of a model that was checked; `history`: the most behaviours to count multiply-accumulates for.
-    pub fn of<'a>(model: &'a Model<'a>, blocking: Blocking, history: usize) -> Self {
-        let (start, count) = model.field_range(Group::Candidate);
-        let width = |first, count| {
-            model
-                .field_records(first, count)
-                .fold(0_usize, |sum, field| sum.saturating_add(model.width(&field)))
-        };
+    /// Of no model.
+    pub const NONE: Self = Self { runs: [0; RUNS], candidate: 0, head_start: 0, layers: 0 };
+
+    /// Of a model that was checked.
+    #[inline(never)]
+    pub fn of(model: &Model<'_>, blocking: Blocking) -> Self {
+        let candidate = model.field_range(Group::Candidate);
         let mut sizes = Self {
-            row: width(0, start),
-            candidate: width(start, count),
+            candidate: model.widths(candidate),
             head_start: model.head_start(),
             layers: model.manifest().integer_layers.len(),
-            ..Self::default()
+            ..Self::NONE
         };
+        let candidates = blocking.candidates();
+        let together = blocking.candidates_of_a_pass();
+        sizes.shorts(Run::Row, model.widths((0, candidate.0)), 1);
+        sizes.shorts(Run::Vectors, sizes.candidate, candidates);
         let mut kept = 0_usize;
         for sequence in model.sequences() {
-            sizes.row = sizes.row.max(sequence.key_width);
-            sizes.sums = sizes.sums.max(sequence.key_width);
-            sizes.query = sizes.query.max(sequence.paired_width);
-            sizes.pooled = sizes.pooled.max(sequence.key_width);
             kept = kept.saturating_add(kept_len(&sequence, blocking));
-            let behaviours = sequence.capacity.min(blocking.largest_block());
-            let rows = behaviours.saturating_mul(blocking.candidates_of_a_pass());
-            let length = sequence.capacity.min(history);
-            for (index, layer) in layers(model, sequence.first_layer, sequence.layers).enumerate() {
-                sizes.add_layer(index, &layer, rows);
-                sizes.results = sizes.results.max(rows);
-                let inputs = if index == 0 { sequence.key_width } else { layer.part(0).inputs };
-                sizes.add_macs(length, inputs, layer.outputs);
-                if index == 0 {
-                    // The query's part and its own matrix, and the weighted sum of the keys.
-                    sizes.add_macs(2, sequence.paired_width, layer.outputs);
-                    sizes.add_macs(length, sequence.key_width, 1);
-                    sizes.query_part = sizes.query_part.max(layer.outputs);
-                    let columns = layer.outputs.min(blocking.widest_panel());
-                    let inputs = sequence.key_width.next_multiple_of(2);
-                    let panels = columns.saturating_mul(blocking.candidates_of_a_pass());
-                    sizes.panels = sizes.panels.max(inputs.saturating_mul(panels));
-                }
+            sizes.shorts(Run::Row, sequence.key_width, 1);
+            sizes.numbers(Run::Sums, sequence.key_width, 1);
+            sizes.shorts(Run::Queries, sequence.paired_width, candidates);
+            sizes.shorts(Run::Products, sequence.paired_width, candidates);
+            sizes.shorts(Run::Interests, sequence.key_width, candidates);
+            let rows = sequence.capacity.min(blocking.largest_block()).saturating_mul(together);
+            sizes.add_layers(model, sequence.first_layer, sequence.layers, rows);
+            if sequence.is_attention() {
+                sizes.numbers(Run::Results, rows, 1);
+                let outputs = Layer::new(model, sequence.first_layer).outputs();
+                sizes.numbers(Run::QueryParts, outputs, candidates);
+                let columns = outputs.min(blocking.widest_panel()).saturating_mul(together);
+                sizes.shorts(Run::Panels, sequence.key_width.next_multiple_of(2), columns);
             }
         }
-        for (index, layer) in layers(model, sizes.head_start, sizes.layers).enumerate() {
-            sizes.add_layer(index, &layer, blocking.candidates());
-            // Profile and context are multiplied once, when the user is set.
-            let parts = layer.parts().skip(usize::from(index == 0));
-            let inputs = parts.fold(0_usize, |sum, part| sum.saturating_add(part.inputs));
-            sizes.add_macs(1, inputs, layer.outputs);
-            if index == 0 {
-                sizes.head_first = layer.outputs;
-            }
-        }
-        let each = |len: usize| len.saturating_mul(blocking.candidates());
-        let short = [sizes.row, sizes.hidden, sizes.spare, sizes.panels]
-            .into_iter()
-            .chain([sizes.candidate, sizes.query, sizes.query, sizes.pooled].map(each))
-            .map(|len| blocking.padded(len.div_ceil(2)));
-        let long =
-            [sizes.head_first, each(sizes.head_first), sizes.sums, sizes.results, each(sizes.query_part)];
-        let runs = short.chain(long.map(|len| blocking.padded(len)));
-        sizes.scratch = runs.fold(kept.saturating_add(blocking.alignment() - 1), usize::saturating_add);
+        sizes.numbers(Run::Kept, kept, 1);
+        let head = Layer::new(model, sizes.head_start).outputs();
+        sizes.numbers(Run::Base, head, 1);
+        sizes.numbers(Run::First, head, candidates);
+        let layers = sizes.layers.saturating_sub(sizes.head_start);
+        sizes.add_layers(model, sizes.head_start, layers, candidates);
         sizes
     }
 
-    fn add_macs(&mut self, rows: usize, inputs: usize, outputs: usize) {
-        let macs = (rows as u64).saturating_mul(inputs as u64).saturating_mul(outputs as u64);
-        self.candidate_macs = self.candidate_macs.saturating_add(macs);
+    fn add_layers(&mut self, model: &Model<'_>, first: usize, count: usize, rows: usize) {
+        for position in 0..count {
+            let layer = Layer::new(model, first.saturating_add(position));
+            let outputs = layer.outputs();
+            self.shorts(if position % 2 == 0 { Run::Hidden } else { Run::Spare }, outputs, rows);
+            if position > 0 {
+                self.numbers(Run::Sums, outputs, 1);
+                let columns = if rows > 1 { outputs.min(WIDENED) } else { 1 };
+                self.shorts(Run::Panels, layer.part(0).inputs.next_multiple_of(2), columns);
+            }
+        }
     }
 
-    fn add_layer(&mut self, index: usize, layer: &Layer<'_>, rows: usize) {
-        self.sums = self.sums.max(layer.outputs);
-        let widest = if index.is_multiple_of(2) { &mut self.hidden } else { &mut self.spare };
-        *widest = layer.outputs.saturating_mul(rows).max(*widest);
+    /// Makes room for `count` times `len` numbers of 32 bits.
+    #[inline(never)]
+    fn numbers(&mut self, run: Run, len: usize, count: usize) {
+        let len = len.saturating_mul(count);
+        if let Some(run) = self.runs.get_mut(run as usize) {
+            *run = len.max(*run);
+        }
+    }
+
+    /// Of 16 bits.
+    fn shorts(&mut self, run: Run, len: usize, count: usize) {
+        self.numbers(run, len.saturating_mul(count).div_ceil(2), 1);
+    }
+
+    /// i32 numbers of a run.
+    pub fn len(&self, run: Run) -> usize {
+        self.runs.get(run as usize).copied().unwrap_or_default()
+    }
+
+    /// i32 numbers of all of them.
+    pub fn scratch(&self, blocking: Blocking) -> usize {
+        // What is lost before the first run, where the caller's memory is less aligned.
+        let before = blocking.alignment() - 1;
+        self.runs.iter().fold(before, |sum, len| sum.saturating_add(blocking.padded(*len)))
     }
 }
 
 /// i32 numbers that are kept for a sequence once the user is set.
-pub(crate) fn kept_len(sequence: &Sequence<'_>, blocking: Blocking) -> usize {
+fn kept_len(sequence: &Sequence<'_>, blocking: Blocking) -> usize {
     if sequence.is_attention() {
         let keys = sequence.capacity.saturating_mul(sequence.key_width).div_ceil(2);
         let weights = sequence.capacity.saturating_mul(blocking.candidates_of_a_pass());
@@ -125,4 +150,36 @@ pub(crate) fn kept_len(sequence: &Sequence<'_>, blocking: Blocking) -> usize {
     } else {
         blocking.padded(sequence.key_width.div_ceil(2))
     }
+}
+
+/// Multiply-accumulates to score one candidate against histories of at most so many behaviours, user set.
+pub(crate) fn candidate_macs(model: &Model<'_>, history: usize) -> u64 {
+    let mut macs = 0_u64;
+    let mut add = |rows: usize, inputs: usize, outputs: usize| {
+        let each = (rows as u64).saturating_mul(inputs as u64).saturating_mul(outputs as u64);
+        macs = macs.saturating_add(each);
+    };
+    for sequence in model.sequences() {
+        let length = sequence.capacity.min(history);
+        for position in 0..sequence.layers {
+            let layer = Layer::new(model, sequence.first_layer.saturating_add(position));
+            if position == 0 {
+                add(length, sequence.key_width, layer.outputs());
+                // The query's part and its own matrix, and the weighted sum of the keys.
+                add(2, sequence.paired_width, layer.outputs());
+                add(length, sequence.key_width, 1);
+            } else {
+                add(length, layer.part(0).inputs, layer.outputs());
+            }
+        }
+    }
+    let head = model.head_start();
+    for index in head..model.manifest().integer_layers.len() {
+        let layer = Layer::new(model, index);
+        // Profile and context are multiplied once, when the user is set.
+        for part in usize::from(index == head)..layer.parts() {
+            add(1, layer.part(part).inputs, layer.outputs());
+        }
+    }
+    macs
 }

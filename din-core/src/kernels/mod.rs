@@ -25,13 +25,15 @@ mod portable;
 mod x86_64;
 
 use crate::bytes::F32s;
+#[cfg(any(din_choice, not(din_fpu)))]
 use crate::math::sigmoid;
 
 /// An implementation of the dense products and activations of the f32 path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kernel {
-    /// Plain Rust.
+    /// Plain Rust; Cortex-M with an FPU has its own alone.
+    #[cfg(any(din_choice, not(din_fpu)))]
     #[default]
     Portable,
     /// x86-64 with AVX2, FMA and F16C.
@@ -45,6 +47,7 @@ pub enum Kernel {
     Neon,
     /// Cortex-M with an FPU of its own fused multiply-add. In tests of other machines that is emulated.
     #[cfg(any(test, din_fpu))]
+    #[cfg_attr(not(din_choice), default)]
     Fpu,
 }
 
@@ -80,7 +83,9 @@ impl Kernel {
 
     /// Every kernel that this processor has, the portable one first, the fastest last.
     pub fn all() -> impl Iterator<Item = Self> {
-        let all = core::iter::once(Self::Portable);
+        let all = core::iter::empty();
+        #[cfg(any(din_choice, not(din_fpu)))]
+        let all = all.chain([Self::Portable]);
         #[cfg(any(test, din_fpu))] // emulated in tests of other machines
         let all = all.chain([Self::Fpu]);
         #[cfg(target_arch = "x86_64")]
@@ -96,6 +101,7 @@ impl Kernel {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            #[cfg(any(din_choice, not(din_fpu)))]
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
@@ -111,6 +117,7 @@ impl Kernel {
     /// `out = finish(start + x w)`: `[N, D] x [D, H] -> [N, H]`.
     pub(crate) fn product(self, x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish, out: Rows<'_>) {
         match self {
+            #[cfg(any(din_choice, not(din_fpu)))]
             Self::Portable => portable::product(x, w, start, finish, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::avx2::product(x, w, start, finish, out),
@@ -126,6 +133,7 @@ impl Kernel {
     /// `out[n] += sum_d x[n, d] w[d]`: `[N, D] x [D, 1] -> [N]`. Sums of its own order.
     pub(crate) fn dots(self, x: &[f32], w: F32s<'_>, out: &mut [f32]) {
         match self {
+            #[cfg(any(din_choice, not(din_fpu)))]
             Self::Portable => portable::dots(x, w, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dots(x, w, out),
@@ -148,6 +156,7 @@ impl Kernel {
         out: Rows<'_>,
     ) {
         match self {
+            #[cfg(any(din_choice, not(din_fpu)))]
             Self::Portable => portable::combine(own, panel),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => return x86_64::avx2::own_product(x, own, panel, start, finish, out),
@@ -174,6 +183,7 @@ impl Kernel {
     /// Whether a product computes sigmoids of sums that are still in registers, and not only after all of them.
     pub(crate) const fn finishes_sums(self) -> bool {
         match self {
+            #[cfg(any(din_choice, not(din_fpu)))]
             Self::Portable => false,
             #[cfg(any(test, din_fpu))]
             Self::Fpu => false,
@@ -187,6 +197,7 @@ impl Kernel {
         match self {
             #[cfg(any(test, din_fpu))]
             Self::Fpu => fpu::sigmoids(numbers),
+            #[cfg(any(din_choice, not(din_fpu)))]
             _ => numbers.iter_mut().for_each(|s| *s = sigmoid(*s)),
         }
     }
@@ -194,6 +205,7 @@ impl Kernel {
     /// `s (alpha + (1 - alpha) sigmoid(a s + b))`, one `a`, `b`, `alpha` for each of the units of a row.
     pub(crate) fn dice(self, row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
         match self {
+            #[cfg(any(din_choice, not(din_fpu)))]
             Self::Portable => portable::dice(row, a, b, alpha),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dice(row, a, b, alpha),

@@ -17,10 +17,23 @@ pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish
             super::copy(row.iter(), out.get_mut(..columns).unwrap_or_default());
         }
     }
-    let mut x = chunks::exact(x, w.rows);
-    let mut out = chunks::up_to_mut(numbers, stride).take(rows);
+    let x = chunks::exact(x, w.rows);
+    let out = chunks::up_to_mut(numbers, stride).take(rows);
+    if cfg!(din_choice) {
+        by_fours(x, w, finish, out);
+    } else {
+        x.zip(out).for_each(|(x, out)| block([x], w, finish, [out]));
+    }
+}
+
+/// Four rows share one pass over the weights.
+fn by_fours<'n>(
+    mut x: impl Iterator<Item = &'n [f32]>,
+    w: Matrix<'_>,
+    finish: Finish,
+    mut out: impl Iterator<Item = &'n mut [f32]>,
+) {
     loop {
-        // Four rows share one pass over the weights.
         let rows: [Option<&[f32]>; 4] = core::array::from_fn(|_| x.next());
         let outs: [Option<&mut [f32]>; 4] = core::array::from_fn(|_| out.next());
         match (rows, outs) {
@@ -37,11 +50,14 @@ pub(super) fn product(x: &[f32], w: Matrix<'_>, start: Start<'_>, finish: Finish
     }
 }
 
+/// Columns computed together; of microcontrollers one, which is the least code.
+const COLUMNS: usize = if cfg!(din_choice) { 4 } else { 1 };
+
 fn block<const R: usize>(x: [&[f32]; R], w: Matrix<'_>, finish: Finish, mut out: [&mut [f32]; R]) {
     let mut start: usize = 0;
-    while w.columns.saturating_sub(start) >= 4 {
-        tile::<R, 4>(&x, w, start, &mut out);
-        start = start.saturating_add(4);
+    while w.columns.saturating_sub(start) >= COLUMNS {
+        tile::<R, COLUMNS>(&x, w, start, &mut out);
+        start = start.saturating_add(COLUMNS);
     }
     while start < w.columns {
         tile::<R, 1>(&x, w, start, &mut out);
@@ -120,6 +136,7 @@ pub(super) fn widen(row: &[u8], out: &mut [f32]) {
 }
 
 /// See [`Kernel::dice`](super::Kernel::dice).
+#[cfg(any(din_choice, not(din_fpu)))]
 pub(super) fn dice(row: &mut [f32], a: F32s<'_>, b: F32s<'_>, alpha: F32s<'_>) {
     for (((s, a), b), alpha) in row.iter_mut().zip(a.iter()).zip(b.iter()).zip(alpha.iter()) {
         *s *= alpha + (1.0 - alpha) * math::sigmoid(a * *s + b);

@@ -1,364 +1,316 @@
 //! The bounds of the integer path: no sum leaves 32 bits, whatever the ids.
+//!
+//! Bounds are u32 that stop at the largest: what is beyond the limits stays beyond.
 
-use super::{SectionCounter, equal, in_range, none};
+use super::checks::{Checked, Checks};
 use crate::bytes::{u16_at, u32_at};
-use crate::error::LoadError;
-use crate::integer::layer::{parameters, parameters_len, part};
+use crate::integer::layer::{Layer, parameters_len};
 use crate::kernels::integer::{Parameters, Part};
-use crate::manifest::{Activation, FieldKind, IntegerLayerRecord, MAX_WIDTH, NONE, Pooling};
+use crate::manifest::{Activation, FieldKind, MAX_LAYERS, MAX_WIDTH, NONE, Pooling};
 use crate::model::{Group, Model, Sequence};
+use crate::subject::Subject;
 
 /// The largest magnitude of an activation.
-const WIDEST: u64 = 32_768;
-/// What every magnitude stays below.
-const LIMIT: u64 = 1 << 31;
+const WIDEST: u32 = 32_768;
 /// The largest shift.
-const MAX_SHIFT: u64 = 30;
+const MAX_SHIFT: usize = 30;
 
-/// Numeric fields: one record for each.
-pub(super) fn fixed(model: &Model<'_>) -> Result<(), LoadError> {
-    let fixed = model.manifest().fixed;
-    let numeric = model.numeric_fields(0, model.manifest().fields.len());
-    equal("number of fixed-point fields", 0, numeric as u64, fixed.len() as u64)?;
-    for record in fixed.iter() {
-        // The difference is below 2^32: the product stays below 2^62, and its rounding constant too.
-        let multiplier = u64::from(record.multiplier.unsigned_abs());
-        in_range("multiplier of a field", multiplier.saturating_add(1), (1 << 30) + 1)?;
-        in_range("shift of a field", u64::from(record.shift) + 1, 63)?;
-        in_range("limit of inputs", record.limit.into(), i16::MAX as u64)?;
+/// Numeric fields, layers of each sequence's unit, then the head's.
+pub(crate) fn layers(checks: &mut Checks<'_, '_>) -> Checked {
+    let model = checks.model;
+    let manifest = model.manifest();
+    checks.index = 0;
+    checks.equal(Subject::F32LayersOfIntegerBlob, 0, manifest.layers.len())?;
+    checks.fixed_fields()?;
+    let mut part = 0;
+    for index in 0..manifest.sequences.len() {
+        let sequence = model.sequence(index);
+        checks.sequence(index, &sequence)?;
+        checks.pooling(&sequence)?;
+        checks.integer_chain(sequence.first_layer, sequence.layers, Some(&sequence), &mut part)?;
     }
-    Ok(())
+    let first = model.head_start();
+    let count = manifest.integer_layers.len().saturating_sub(first);
+    checks.in_range(Subject::HeadLayers, count, MAX_LAYERS)?;
+    checks.integer_chain(first, count, None, &mut part)?;
+    checks.index = 0;
+    checks.equal(Subject::PartCount, part, manifest.parts.len())
 }
 
 /// Where a part's inputs come from.
-#[derive(Clone, Copy)]
-enum Source<'s> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
     /// Results of a layer before it, or of pooling.
-    Activations(usize),
+    Activations,
     /// A run of fields.
-    Fields(usize, usize),
+    Fields,
     /// The candidate fields that a sequence is compared with.
-    Query(&'s Sequence<'s>),
+    Query,
     /// A sequence's behaviours, with the query.
-    Pair(&'s Sequence<'s>),
+    Pair,
+}
+
+/// What a part reads.
+#[derive(Clone, Copy)]
+struct Source {
+    kind: Kind,
+    /// The fields: of a query the behaviours' that are compared with it.
+    first: usize,
+    fields: usize,
+    inputs: usize,
+    /// Those among them that have a weight of their own.
+    weighed: usize,
+}
+
+impl Source {
+    const fn activations(inputs: usize) -> Self {
+        Self { kind: Kind::Activations, first: 0, fields: 1, inputs, weighed: inputs }
+    }
+
+    fn fields(model: &Model<'_>, (first, fields): (usize, usize)) -> Self {
+        let inputs = model.widths((first, fields));
+        Self { kind: Kind::Fields, first, fields, inputs, weighed: inputs }
+    }
+
+    /// Of a part of a layer: of the first of a unit, of the first of the head, or of one that follows `before` outputs.
+    /// None past the last.
+    #[inline(never)]
+    fn of(model: &Model<'_>, unit: Option<&Sequence<'_>>, before: usize, part: usize) -> Option<Self> {
+        if before > 0 {
+            return (part == 0).then_some(Self::activations(before));
+        }
+        let Some(unit) = unit else { return Self::of_head(model, part) };
+        let (kind, inputs) = match part {
+            0 => (Kind::Query, unit.paired_width),
+            1 => (Kind::Pair, unit.key_width),
+            _ => return None,
+        };
+        let (first, fields) = (unit.first_field, unit.fields);
+        Some(Self { kind, first, fields, inputs, weighed: unit.paired_width })
+    }
+
+    /// User, interest vector of each sequence, candidate, product of each sequence.
+    fn of_head(model: &Model<'_>, part: usize) -> Option<Self> {
+        let (candidate, fields) = model.field_range(Group::Candidate);
+        let sequences = model.manifest().sequences.len();
+        let products = if model.manifest().product { sequences } else { 0 };
+        if part == 0 {
+            return Some(Self::fields(model, (0, candidate)));
+        }
+        let index = part.wrapping_sub(1);
+        if index < sequences {
+            return Some(Self::activations(model.sequence(index).key_width));
+        }
+        let index = index.wrapping_sub(sequences);
+        if index == 0 {
+            return Some(Self::fields(model, (candidate, fields)));
+        }
+        let index = index.wrapping_sub(1);
+        (index < products).then(|| Self::activations(model.sequence(index).paired_width))
+    }
+
+    /// The inputs of one of the fields.
+    #[inline(never)]
+    fn run(&self, model: &Model<'_>, field: usize) -> Run {
+        if self.kind == Kind::Activations {
+            return Run { width: self.inputs, limit: WIDEST, query: None };
+        }
+        let index = self.first.saturating_add(field);
+        let pair = model.field(index).pair;
+        let (candidates, _) = model.field_range(Group::Candidate);
+        let query = (pair != NONE).then(|| limit_of(model, candidates.saturating_add(pair.into())));
+        match (self.kind, query) {
+            (Kind::Query, None) => Run { width: 0, limit: 0, query },
+            (Kind::Query, Some(limit)) => Run { width: model.width(index), limit, query: None },
+            _ => Run { width: model.width(index), limit: limit_of(model, index), query },
+        }
+    }
 }
 
 /// Inputs side by side that have the same bounds.
 #[derive(Clone, Copy)]
 struct Run {
-    /// The first of them.
-    start: usize,
     width: usize,
     /// The largest magnitude of an input.
-    limit: u64,
+    limit: u32,
     /// Of a pair: the largest magnitude of the query's inputs that these are compared with.
-    query: Option<u64>,
-}
-
-impl Source<'_> {
-    /// Visits the runs in the order of the inputs.
-    fn for_each_run(
-        self,
-        model: &Model<'_>,
-        each: &mut dyn FnMut(Run) -> Result<(), LoadError>,
-    ) -> Result<(), LoadError> {
-        let (first, count) = match self {
-            Self::Activations(width) => {
-                return each(Run { start: 0, width, limit: WIDEST, query: None });
-            }
-            Self::Fields(first, count) => (first, count),
-            Self::Query(sequence) | Self::Pair(sequence) => (sequence.first_field, sequence.fields),
-        };
-        let (candidates, _) = model.field_range(Group::Candidate);
-        let mut start = 0_usize;
-        for (index, field) in (first..).zip(model.field_records(first, count)) {
-            let pair =
-                (field.pair != NONE).then(|| limit_of(model, candidates.saturating_add(field.pair.into())));
-            let width = model.width(&field);
-            let run = match (self, pair) {
-                (Self::Query(_), None) => break, // paired fields come first
-                (Self::Query(_), Some(limit)) => Run { start, width, limit, query: None },
-                _ => Run { start, width, limit: limit_of(model, index), query: pair },
-            };
-            each(run)?;
-            start = start.saturating_add(width);
-        }
-        Ok(())
-    }
-
-    /// Inputs, and those among them that have a weight of their own.
-    fn widths(self, model: &Model<'_>) -> (usize, usize) {
-        let (mut inputs, mut weighed) = (0_usize, 0_usize);
-        let _ = self.for_each_run(model, &mut |run| {
-            inputs = inputs.saturating_add(run.width);
-            if run.query.is_some() || !matches!(self, Self::Pair(_)) {
-                weighed = weighed.saturating_add(run.width);
-            }
-            Ok(())
-        });
-        (inputs, weighed)
-    }
+    query: Option<u32>,
 }
 
 /// The largest magnitude of a field's inputs.
-fn limit_of(model: &Model<'_>, index: usize) -> u64 {
-    let Some(field) = model.manifest().fields.get(index) else { return 0 };
-    match field.kind {
-        FieldKind::Categorical => {
-            model.manifest().tables.get(field.table.into()).map_or(0, |table| table.limit.into())
-        }
-        FieldKind::Numeric => {
-            model.manifest().fixed.get(model.numeric_fields(0, index)).map_or(0, |fixed| fixed.limit.into())
-        }
-    }
-}
-
-/// What a layer reads.
-#[derive(Clone, Copy)]
-enum Sources<'s> {
-    /// The first of a sequence's unit.
-    Unit(&'s Sequence<'s>),
-    /// The first of the head.
-    Head,
-    /// One that follows another, which has so many outputs.
-    Layer(usize),
-}
-
-impl<'s> Sources<'s> {
-    /// Of the layer's part with this index; none past the last.
-    fn get(self, model: &Model<'_>, part: usize) -> Option<Source<'s>> {
-        match (self, part) {
-            (Self::Unit(sequence), 0) => Some(Source::Query(sequence)),
-            (Self::Unit(sequence), 1) => Some(Source::Pair(sequence)),
-            (Self::Layer(outputs), 0) => Some(Source::Activations(outputs)),
-            (Self::Unit(_) | Self::Layer(_), _) => None,
-            (Self::Head, _) => head_source(model, part),
-        }
-    }
-}
-
-/// User, interest vector of each sequence, candidate, product of each sequence.
-fn head_source<'s>(model: &Model<'_>, part: usize) -> Option<Source<'s>> {
-    let (start, candidate) = model.field_range(Group::Candidate);
-    let sequences = model.manifest().sequences.len();
-    if part == 0 {
-        Some(Source::Fields(0, start))
-    } else if part <= sequences {
-        let sequence = model.sequences().nth(part.saturating_sub(1))?;
-        Some(Source::Activations(sequence.key_width))
-    } else if part == sequences.saturating_add(1) {
-        Some(Source::Fields(start, candidate))
-    } else if model.manifest().product {
-        let sequence = model.sequences().nth(part.saturating_sub(sequences).saturating_sub(2))?;
-        Some(Source::Activations(sequence.paired_width))
-    } else {
-        None
-    }
-}
-
-/// Layers of a sequence's unit, and the bounds of its pooling.
-pub(super) fn unit(
-    model: &Model<'_>,
-    index: usize,
-    sequence: &Sequence<'_>,
-    cursor: &mut Cursor,
-    sections: &mut SectionCounter,
-) -> Result<(), LoadError> {
-    let Some(record) = model.manifest().sequences.get(index) else { return Ok(()) };
-    in_range("shift of an interest vector", u64::from(record.pooled_shift) + 1, MAX_SHIFT + 1)?;
-    in_range("shift of a product", u64::from(record.product_shift) + 1, MAX_SHIFT + 1)?;
-    let weights = match sequence.pooling {
-        Pooling::Sum | Pooling::Mean => sequence.capacity as u64,
-        Pooling::Attention => (sequence.capacity as u64).saturating_mul(record.weight_limit.into()),
-        // They add up to 1 but for their rounding.
-        Pooling::SoftmaxAttention => (1 << 15) + sequence.capacity as u64,
+fn limit_of(model: &Model<'_>, index: usize) -> u32 {
+    let (field, manifest) = (model.field(index), model.manifest());
+    let limit = match field.kind {
+        FieldKind::Categorical => manifest.tables.get(field.table.into()).map(|table| table.limit),
+        FieldKind::Numeric => manifest.fixed.get(model.numeric_before(index)).map(|fixed| fixed.limit),
     };
-    let mut widest = 0;
-    Source::Pair(sequence).for_each_run(model, &mut |run| {
-        widest = widest.max(run.limit);
-        Ok(())
-    })?;
-    below(
-        "sum of weighted keys",
-        weights.saturating_mul(widest).saturating_add(rounding(record.pooled_shift)),
-    )?;
-    if sequence.is_attention() {
-        in_range("limit of attention weights", record.weight_limit.into(), i16::MAX as u64)?;
-    }
-    chain(model, cursor, sequence.layers, Sources::Unit(sequence), sections)
-}
-
-/// Layers of the head.
-pub(super) fn head(
-    model: &Model<'_>,
-    count: usize,
-    cursor: &mut Cursor,
-    sections: &mut SectionCounter,
-) -> Result<(), LoadError> {
-    chain(model, cursor, count, Sources::Head, sections)
-}
-
-/// The next layer and part.
-#[derive(Default)]
-pub(super) struct Cursor {
-    layer: usize,
-    pub(super) part: usize,
-}
-
-fn chain(
-    model: &Model<'_>,
-    cursor: &mut Cursor,
-    count: usize,
-    first: Sources<'_>,
-    sections: &mut SectionCounter,
-) -> Result<(), LoadError> {
-    let mut sources = first;
-    for position in 0..count {
-        let index = cursor.layer;
-        let record = model.manifest().integer_layers.get(index);
-        let record = record.ok_or(LoadError::Malformed { part: "integer layers" })?;
-        in_range("outputs of a layer", record.outputs.into(), MAX_WIDTH.into())?;
-        let start = cursor.part;
-        parts(model, cursor, &record, sources, sections)?;
-        layer(model, index, &record, sections)?;
-        sums(model, start, &record, sources)?;
-        if position + 1 == count {
-            equal("outputs of the last layer", index, 1, record.outputs.into())?;
-            equal(
-                "activation of the last layer",
-                index,
-                Activation::Linear as u64,
-                record.activation as u64,
-            )?;
-        }
-        sources = Sources::Layer(record.outputs as usize);
-        cursor.layer += 1;
-    }
-    Ok(())
-}
-
-/// Shapes and sections of a layer's parts.
-fn parts(
-    model: &Model<'_>,
-    cursor: &mut Cursor,
-    layer: &IntegerLayerRecord,
-    sources: Sources<'_>,
-    sections: &mut SectionCounter,
-) -> Result<(), LoadError> {
-    let all = || (0..).map_while(|part| sources.get(model, part));
-    equal("parts of a layer", cursor.layer, all().count() as u64, layer.parts.into())?;
-    let outputs = u64::from(layer.outputs);
-    for source in all() {
-        let index = cursor.part;
-        let record = model.manifest().parts.get(index).ok_or(LoadError::Malformed { part: "parts" })?;
-        let (inputs, weighed) = source.widths(model);
-        equal("inputs of a part", index, inputs as u64, record.inputs.into())?;
-        in_range("shift of a part", u64::from(record.shift) + 1, MAX_SHIFT + 1)?;
-        let quads = (weighed.div_ceil(4) as u64).saturating_mul(outputs).saturating_mul(4);
-        sections.expect(model, "section of weights", index, record.weight, quads)?;
-        if matches!(source, Source::Pair(_)) {
-            let pairs = (inputs.div_ceil(2) as u64).saturating_mul(outputs).saturating_mul(4);
-            sections.expect(model, "section of a base", index, record.base, pairs)?;
-        } else {
-            none("section of a base", index, record.base)?;
-        }
-        sections.expect(model, "section of multipliers", index, record.multipliers, outputs * 2)?;
-        cursor.part += 1;
-    }
-    Ok(())
-}
-
-/// Sections of a layer, and its activation's parameters.
-fn layer(
-    model: &Model<'_>,
-    index: usize,
-    record: &IntegerLayerRecord,
-    sections: &mut SectionCounter,
-) -> Result<(), LoadError> {
-    let outputs = u64::from(record.outputs);
-    in_range("shift of a layer", u64::from(record.shift) + 1, MAX_SHIFT + 1)?;
-    sections.expect(model, "section of an addend", index, record.addend, outputs * 4)?;
-    match parameters_len(record.activation) {
-        0 => none("section of parameters", index, record.parameters)?,
-        len => sections.expect(model, "section of parameters", index, record.parameters, len * outputs)?,
-    }
-    if record.activation == Activation::Sigmoid {
-        equal("fraction before a sigmoid", index, 12, u64::from(record.fraction.unsigned_abs()))?;
-    }
-    if record.activation == Activation::Dice {
-        let section = model.section(record.parameters);
-        let Parameters { a, b, e, .. } = parameters(record.activation, section, record.outputs as usize);
-        let slopes = a.as_chunks().0.iter().map(|a| u64::from(i16::from_le_bytes(*a).unsigned_abs()));
-        let offsets = b.as_chunks().0.iter().map(|b| u64::from(i32::from_le_bytes(*b).unsigned_abs()));
-        for ((a, b), e) in slopes.zip(offsets).zip(e) {
-            below("argument of dice", a.saturating_mul(WIDEST).saturating_add(b))?;
-            in_range("shift of dice", u64::from(*e) + 1, MAX_SHIFT + 1)?;
-        }
-    }
-    Ok(())
-}
-
-/// The bounds of a layer's sums.
-fn sums(
-    model: &Model<'_>,
-    first_part: usize,
-    layer: &IntegerLayerRecord,
-    sources: Sources<'_>,
-) -> Result<(), LoadError> {
-    let addend = model.section(layer.addend);
-    for output in 0..layer.outputs as usize {
-        let addend = u32_at(addend, output.wrapping_mul(4)).cast_signed();
-        let mut total = u64::from(addend.unsigned_abs());
-        let each = (0..).map_while(|part| sources.get(model, part));
-        for (index, source) in (first_part..).zip(each) {
-            let record = model.manifest().parts.get(index).unwrap_or_default();
-            let part = part(model, &record, layer.outputs);
-            let mut bound = 0_u64;
-            source.for_each_run(model, &mut |run| {
-                let sum = if matches!(source, Source::Pair(_)) {
-                    pair(&part, output, run)?
-                } else {
-                    dense(&part, output, run)
-                };
-                bound = bound.saturating_add(run.limit.saturating_mul(sum));
-                Ok(())
-            })?;
-            below("sum of a part", bound.saturating_add(rounding(part.shift)))?;
-            let multiplier = u16_at(part.multipliers, output.wrapping_mul(2)).cast_signed();
-            let shifted = (bound.saturating_add(rounding(part.shift)) >> part.shift).saturating_add(1);
-            total = total.saturating_add(shifted.saturating_mul(multiplier.unsigned_abs().into()));
-        }
-        below("sum of a layer", total)?;
-    }
-    Ok(())
-}
-
-/// The magnitudes of a run's weights, added up.
-fn dense(part: &Part<'_>, output: usize, run: Run) -> u64 {
-    let inputs = run.start..run.start.saturating_add(run.width);
-    inputs.fold(0, |sum, d| sum.saturating_add(part.weight_at(d, output).unsigned_abs().into()))
-}
-
-/// The same of the weights that depend on the query, at their largest; none of them leaves 16 bits.
-fn pair(part: &Part<'_>, output: usize, run: Run) -> Result<u64, LoadError> {
-    let mut sum = 0_u64;
-    for d in run.start..run.start.saturating_add(run.width) {
-        let product = run.query.map_or(0, |query| {
-            let weight = u64::from(part.weight_at(d, output).unsigned_abs());
-            (weight.saturating_mul(query).saturating_add(128) >> 8).saturating_add(1)
-        });
-        let weight = u64::from(part.base_at(d, output).unsigned_abs()).saturating_add(product);
-        in_range("weight of a pair", weight.saturating_add(1), i16::MAX as u64 + 1)?;
-        sum = sum.saturating_add(weight);
-    }
-    Ok(sum)
+    limit.unwrap_or_default().into()
 }
 
 /// The rounding constant of a shift.
-const fn rounding(shift: u8) -> u64 {
-    (1_u64 << shift) >> 1
+const fn rounding(shift: u8) -> u32 {
+    (1_u32.wrapping_shl(shift as u32)) >> 1
 }
 
-fn below(what: &'static str, bound: u64) -> Result<(), LoadError> {
-    in_range(what, bound.saturating_add(1), LIMIT)
+impl Checks<'_, '_> {
+    fn shift(&mut self, what: Subject, shift: u8) -> Checked {
+        self.at_most(what, shift.into(), MAX_SHIFT)
+    }
+
+    /// What every magnitude stays below.
+    fn below(&mut self, what: Subject, bound: u32) -> Checked {
+        self.at_most(what, bound as usize, i32::MAX as usize)
+    }
+
+    /// One record for each numeric field.
+    fn fixed_fields(&mut self) -> Checked {
+        let manifest = self.model.manifest();
+        let numeric = self.model.numeric_before(manifest.fields.len());
+        self.equal(Subject::FixedFieldCount, numeric, manifest.fixed.len())?;
+        for record in manifest.fixed.iter() {
+            // The difference is below 2^32: the product stays below 2^62, and its rounding constant too.
+            self.at_most(Subject::FieldMultiplier, record.multiplier.unsigned_abs() as usize, 1 << 30)?;
+            self.at_most(Subject::FieldShift, record.shift.into(), 62)?;
+            self.in_range(Subject::InputLimit, record.limit.into(), i16::MAX as usize)?;
+        }
+        Ok(())
+    }
+
+    /// The bounds of a sequence's pooling.
+    fn pooling(&mut self, sequence: &Sequence<'_>) -> Checked {
+        self.shift(Subject::InterestShift, sequence.fixed.pooled_shift)?;
+        self.shift(Subject::ProductShift, sequence.fixed.product_shift)?;
+        let (limit, capacity) = (u32::from(sequence.fixed.weight_limit), sequence.capacity as u32);
+        let weights = match sequence.pooling {
+            Pooling::Sum | Pooling::Mean => capacity,
+            Pooling::Attention => capacity.saturating_mul(limit),
+            // They add up to 1 but for their rounding.
+            Pooling::SoftmaxAttention => capacity.saturating_add(1 << 15),
+        };
+        let fields = sequence.first_field..sequence.first_field.saturating_add(sequence.fields);
+        let widest = fields.map(|field| limit_of(self.model, field)).max().unwrap_or_default();
+        let sum = weights.saturating_mul(widest).saturating_add(rounding(sequence.fixed.pooled_shift));
+        self.below(Subject::WeighedKeySum, sum)?;
+        if sequence.is_attention() {
+            self.in_range(Subject::WeightLimit, limit as usize, i16::MAX as usize)?;
+        }
+        Ok(())
+    }
+
+    /// The layers of a unit, or of the head.
+    #[inline(never)]
+    fn integer_chain(
+        &mut self,
+        first: usize,
+        count: usize,
+        unit: Option<&Sequence<'_>>,
+        part: &mut usize,
+    ) -> Checked {
+        let mut before = 0;
+        for index in first..first.saturating_add(count) {
+            self.index = index;
+            let Some(record) = self.model.manifest().integer_layers.get(index) else {
+                return self.malformed(Subject::IntegerLayer);
+            };
+            let outputs = record.outputs as usize;
+            self.in_range(Subject::LayerOutputs, outputs, MAX_WIDTH as usize)?;
+            let source = |part| Source::of(self.model, unit, before, part);
+            let parts = (0..).map_while(source).count();
+            self.equal(Subject::LayerParts, parts, record.parts.into())?;
+            for of_layer in 0..parts {
+                let Some(source) = Source::of(self.model, unit, before, of_layer) else { break };
+                self.index = *part;
+                self.part(&source, outputs)?;
+                *part = part.saturating_add(1);
+            }
+            self.index = index;
+            let layer = Layer::new(self.model, index);
+            self.shift(Subject::LayerShift, record.shift)?;
+            self.section(Subject::AddendSection, record.addend, outputs.saturating_mul(4))?;
+            match parameters_len(record.activation) {
+                0 => self.none(Subject::ParameterSection, record.parameters)?,
+                len => {
+                    let len = outputs.saturating_mul(len);
+                    self.section(Subject::ParameterSection, record.parameters, len)?;
+                }
+            }
+            if record.activation == Activation::Sigmoid {
+                self.equal(Subject::SigmoidFraction, 12, usize::from(record.fraction.unsigned_abs()))?;
+            }
+            if record.activation == Activation::Dice {
+                self.dice(&layer.parameters(), outputs)?;
+            }
+            for output in 0..outputs {
+                let mut total = layer.addend(output).unsigned_abs();
+                for of_layer in 0..parts {
+                    let Some(source) = Source::of(self.model, unit, before, of_layer) else { break };
+                    let bound = self.bound(&source, &layer.part(of_layer), output)?;
+                    total = total.saturating_add(bound);
+                }
+                self.below(Subject::LayerSum, total)?;
+            }
+            if index.saturating_add(1) == first.saturating_add(count) {
+                self.last(outputs, record.activation)?;
+            }
+            before = outputs;
+        }
+        Ok(())
+    }
+
+    /// Shape and sections of a part.
+    fn part(&mut self, source: &Source, outputs: usize) -> Checked {
+        let Some(record) = self.model.manifest().parts.get(self.index) else {
+            return self.malformed(Subject::Part);
+        };
+        self.equal(Subject::PartInputs, source.inputs, record.inputs as usize)?;
+        self.shift(Subject::PartShift, record.shift)?;
+        let groups_of =
+            |inputs: usize, together| inputs.div_ceil(together).saturating_mul(outputs).saturating_mul(4);
+        self.section(Subject::WeightSection, record.weight, groups_of(source.weighed, 4))?;
+        if source.kind == Kind::Pair {
+            self.section(Subject::BaseSection, record.base, groups_of(source.inputs, 2))?;
+        } else {
+            self.none(Subject::BaseSection, record.base)?;
+        }
+        self.section(Subject::MultiplierSection, record.multipliers, outputs.saturating_mul(2))
+    }
+
+    /// The parameters of Dice.
+    fn dice(&mut self, parameters: &Parameters<'_>, outputs: usize) -> Checked {
+        let Parameters { a, b, e, .. } = parameters;
+        for output in 0..outputs {
+            let a = u32::from(u16_at(a, output.wrapping_mul(2)).cast_signed().unsigned_abs());
+            let b = u32_at(b, output.wrapping_mul(4)).cast_signed().unsigned_abs();
+            self.below(Subject::DiceArgument, a.saturating_mul(WIDEST).saturating_add(b))?;
+            self.shift(Subject::DiceShift, e.get(output).copied().unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    /// The largest magnitude of what a part adds to an output.
+    #[inline(never)]
+    fn bound(&mut self, source: &Source, part: &Part<'_>, output: usize) -> Result<u32, super::Failed> {
+        let (mut bound, mut d) = (rounding(part.shift), 0_usize);
+        for field in 0..source.fields {
+            let run = source.run(self.model, field);
+            // At most 2^13 weights of 2^15.
+            let mut sum = 0_u32;
+            for _ in 0..run.width {
+                let mut weight = u32::from(part.weight_at(d, output).unsigned_abs());
+                if source.kind == Kind::Pair {
+                    // W8 times the query, at its largest, and rounded.
+                    let scaled =
+                        run.query.map_or(0, |query| (weight.wrapping_mul(query).wrapping_add(128) >> 8) + 1);
+                    weight = u32::from(part.base_at(d, output).unsigned_abs()).wrapping_add(scaled);
+                    self.at_most(Subject::PairWeight, weight as usize, i16::MAX as usize)?;
+                }
+                sum = sum.wrapping_add(weight);
+                d = d.wrapping_add(1);
+            }
+            bound = bound.saturating_add(run.limit.saturating_mul(sum));
+        }
+        self.below(Subject::PartSum, bound)?;
+        let multiplier = u16_at(part.multipliers, output.wrapping_mul(2)).cast_signed().unsigned_abs();
+        Ok((bound.wrapping_shr(part.shift.into()).wrapping_add(1)).saturating_mul(multiplier.into()))
+    }
 }

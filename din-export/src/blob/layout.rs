@@ -287,10 +287,11 @@ impl<'w> Layout<'w> {
         let mut sections: Vec<SectionRecord> =
             self.sections.iter().map(|bytes| SectionRecord { offset: 0, len: bytes.len() as u64 }).collect();
         let manifest_len = self.manifest(&sections)?.len();
-        let mut end = (HEADER_LEN + manifest_len) as u64;
-        for record in &mut sections {
-            record.offset = section_start(end, record.len);
-            end = record.offset + record.len;
+        let mut end = HEADER_LEN + manifest_len;
+        for (record, bytes) in sections.iter_mut().zip(&self.sections) {
+            let start = section_start(end, bytes.len());
+            record.offset = start as u64;
+            end = start + bytes.len();
         }
         let mut blob = vec![0; HEADER_LEN];
         blob.extend(self.manifest(&sections)?);
@@ -298,7 +299,7 @@ impl<'w> Layout<'w> {
             blob.resize(record.offset as usize, 0);
             blob.extend_from_slice(bytes);
         }
-        blob.resize(section_start(end, 0) as usize, 0);
+        blob.resize(section_start(end, 0), 0);
         let header = Header {
             minor: MINOR,
             total_len: blob.len() as u64,

@@ -133,6 +133,8 @@ fn sequence((index, sequence): (usize, &SequenceFacts)) -> String {
 
 fn blob(facts: &Facts) -> String {
     let prefix = &facts.prefix;
+    // What the other path's blobs need is not linked.
+    let load = if facts.is_integer { "from_integer_bytes" } else { "from_f32_bytes" };
     format!(
         "/// Where large sections begin cache lines, if there is a cache. A blob scores the same at any address.\n\
          #[repr(C, align({ALIGNMENT}))]\n\
@@ -144,7 +146,7 @@ fn blob(facts: &Facts) -> String {
          ///\n\
          /// # Errors\n\
          /// Where the flash does not hold what was written, or din-core is older than the blob.\n\
-         pub fn load() -> Result<Model<'static>, LoadError> {{\n    Model::from_bytes(BLOB)\n}}\n\n"
+         pub fn load() -> Result<Model<'static>, LoadError> {{\n    Model::{load}(BLOB)\n}}\n\n"
     )
 }
 

@@ -1,5 +1,6 @@
 //! Multiply-accumulates, and an estimate of the cycles that they take on small cores.
 
+use super::measured::{M0_INTEGER, M4_F32, M4_INTEGER, M33_INTEGER};
 use din_core::Model;
 use serde::Serialize;
 
@@ -127,10 +128,10 @@ struct Core {
     mlperf: Option<[f64; 2]>,
 }
 
+/// Multiply-accumulates of a candidate of edge-profile.
+const MACS: f64 = 35_064.0;
 const COUNTED: &str = "instructions of one candidate of edge-profile (35,064 multiply-accumulates, 20 behaviours, int8 rows) \
-                       counted in QEMU, opt-level 3; cycles an instruction assumed, code and weights in memory without wait states";
-const COUNTED_S: &str = "instructions of one candidate of edge-profile (35,064 multiply-accumulates, 20 behaviours, int8 rows) counted in QEMU at opt-level s on Cortex-M4F; cycles \
-                         an instruction assumed, code and weights in memory without wait states";
+                       counted in QEMU, opt-level s; cycles an instruction assumed, code and weights in memory without wait states";
 const AS_M4: &str = "instructions as counted for Cortex-M4, which has the same instructions; cycles an instruction assumed, \
                      code and weights in memory without wait states";
 
@@ -138,7 +139,7 @@ const CORES: [Core; 7] = [
     Core {
         name: "Cortex-M0+",
         is_integer: true,
-        instructions_per_mac: 936_685.0 / 35_064.0,
+        instructions_per_mac: M0_INTEGER as f64 / MACS,
         cycles_per_instruction: [1.1, 1.5],
         basis: COUNTED,
         mlperf: Some([9.9, 9.9]),
@@ -146,7 +147,7 @@ const CORES: [Core; 7] = [
     Core {
         name: "Cortex-M4",
         is_integer: true,
-        instructions_per_mac: 150_362.0 / 35_064.0,
+        instructions_per_mac: M4_INTEGER as f64 / MACS,
         cycles_per_instruction: [1.0, 1.4],
         basis: COUNTED,
         mlperf: Some([1.8, 3.9]),
@@ -154,7 +155,7 @@ const CORES: [Core; 7] = [
     Core {
         name: "Cortex-M7",
         is_integer: true,
-        instructions_per_mac: 150_362.0 / 35_064.0,
+        instructions_per_mac: M4_INTEGER as f64 / MACS,
         cycles_per_instruction: [0.6, 0.9],
         basis: AS_M4,
         mlperf: Some([1.3, 1.3]),
@@ -162,23 +163,23 @@ const CORES: [Core; 7] = [
     Core {
         name: "Cortex-M33",
         is_integer: true,
-        instructions_per_mac: 150_362.0 / 35_064.0,
+        instructions_per_mac: M33_INTEGER as f64 / MACS,
         cycles_per_instruction: [1.0, 1.3],
-        basis: AS_M4,
+        basis: COUNTED,
         mlperf: None,
     },
     Core {
         name: "Cortex-M4F",
         is_integer: false,
-        instructions_per_mac: 117_072.0 / 35_064.0,
+        instructions_per_mac: M4_F32 as f64 / MACS,
         cycles_per_instruction: [1.2, 1.8],
-        basis: COUNTED_S,
+        basis: COUNTED,
         mlperf: Some([9.5, 9.5]),
     },
     Core {
         name: "Cortex-M7F",
         is_integer: false,
-        instructions_per_mac: 117_072.0 / 35_064.0,
+        instructions_per_mac: M4_F32 as f64 / MACS,
         cycles_per_instruction: [0.7, 1.1],
         basis: AS_M4,
         mlperf: None,
@@ -186,7 +187,7 @@ const CORES: [Core; 7] = [
     Core {
         name: "Cortex-M33F",
         is_integer: false,
-        instructions_per_mac: 117_072.0 / 35_064.0,
+        instructions_per_mac: M4_F32 as f64 / MACS,
         cycles_per_instruction: [1.2, 1.8],
         basis: AS_M4,
         mlperf: None,

@@ -1,6 +1,7 @@
 //! RAM and flash of a model, and whether they fit a device.
 
 use super::Inspection;
+use super::measured::{CODE_F32, CODE_INTEGER, STACK_F32, STACK_INTEGER};
 use din_core::{Blocking, Model};
 use serde::Serialize;
 
@@ -21,11 +22,13 @@ pub struct Ram {
 }
 
 /// Of `Model` and a ranker, on a 32-bit core: `din_model` and `din_ranker` of the C interface hold as much.
-const VIEWS_32: usize = 464;
+const VIEWS_32: usize = 416;
 
-/// Painted and read back in QEMU on Cortex-M4F, edge-profile, opt-level s, integer path: 2,672, rounded up. A 64-bit
-/// processor's is taken for twice as much.
-const STACK_32: usize = 2688;
+/// Stack, as painted and read back in QEMU on Cortex-M4F, edge-profile, opt-level s. A 64-bit processor's is taken for twice
+/// as much.
+const fn stack(is_integer: bool) -> usize {
+    (if is_integer { STACK_INTEGER } else { STACK_F32 }) as usize
+}
 
 impl Ram {
     /// Of a loaded model.
@@ -39,7 +42,7 @@ impl Ram {
             scratch: model.scratch_len_for(blocking) * 4,
             histories: model.sequences().map(values).sum(),
             views: VIEWS_32 * factor,
-            stack: STACK_32 * factor,
+            stack: stack(model.header().is_integer()) * factor,
         }
     }
 
@@ -50,10 +53,9 @@ impl Ram {
     }
 }
 
-/// Flash of din-core's code and constants: what ranking adds to a firmware that only starts, on Cortex-M4F at opt-level s with
-/// the feature `defmt` (`measure` of `examples/firmware`, with the path less without any), rounded up.
+/// Flash of din-core's code and constants: what ranking adds to a firmware that only starts, on Cortex-M4F at opt-level s.
 const fn code(is_integer: bool) -> usize {
-    if is_integer { 50_000 } else { 36_500 }
+    (if is_integer { CODE_INTEGER } else { CODE_F32 }) as usize
 }
 
 /// One limit.

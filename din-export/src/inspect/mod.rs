@@ -8,6 +8,7 @@
 //! | `report` | the text for people |
 
 pub mod arithmetic;
+mod measured;
 pub mod memory;
 mod report;
 pub mod rounding;

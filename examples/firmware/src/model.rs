@@ -44,7 +44,11 @@ pub fn with_user<R>(request: &Request, then: impl FnOnce(&User<'_>) -> R) -> R {
 /// The candidates of a request.
 #[must_use]
 pub fn slate_of(request: &Request) -> [[Value; 2]; SLATE] {
-    request.slate.map(|candidate| candidate.map(id))
+    let mut slate = [[Value::Missing; 2]; SLATE];
+    for (values, ids) in slate.iter_mut().flatten().zip(request.slate.as_flattened()) {
+        *values = id(*ids);
+    }
+    slate
 }
 
 fn id(id: u16) -> Value {

@@ -2,7 +2,7 @@
 
 use super::{bad_number, error_of, error_of_bytes, good, malformed, mismatch, out_of_range, parts};
 use din_core::manifest::{RowEncoding, VocabularyKind};
-use din_core::{LoadError, Model};
+use din_core::{LoadError, Model, Subject};
 use din_export::blob::{self, Embedding, ExportError, ExportOptions};
 use din_export::schema::Vocabulary;
 use din_tests::forge::{Parts, load_and_score};
@@ -94,7 +94,7 @@ fn scales_that_are_not_positive_are_refused() {
         let mut parts = parts.clone();
         parts.sections[section][4..8].copy_from_slice(&f32::to_le_bytes(scale));
         let error = load_and_score(&parts.assemble()).unwrap_err();
-        assert_eq!(error, LoadError::BadNumber { what: "row scales", index: 1 }, "scale {scale}");
+        assert_eq!(error, LoadError::BadNumber { what: Subject::RowScales, index: 1 }, "scale {scale}");
     }
 }
 
@@ -131,6 +131,6 @@ fn a_number_that_is_not_finite_is_named_by_its_place() {
         let mut parts = parts.clone();
         parts.sections[section][4 * place..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
         let error = load_and_score(&parts.assemble()).unwrap_err();
-        assert_eq!(error, LoadError::BadNumber { what: "weights", index: place as u64 });
+        assert_eq!(error, LoadError::BadNumber { what: Subject::Weights, index: place as u64 });
     }
 }

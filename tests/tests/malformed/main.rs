@@ -42,22 +42,22 @@ fn error_of_bytes(at: usize, value: &[u8]) -> LoadError {
 
 fn mismatch(error: LoadError) -> &'static str {
     let LoadError::Mismatch { what, .. } = error else { panic!("{error:?}") };
-    what
+    what.name()
 }
 
 fn out_of_range(error: LoadError) -> &'static str {
     let LoadError::OutOfRange { what, .. } = error else { panic!("{error:?}") };
-    what
+    what.name()
 }
 
 fn malformed(error: LoadError) -> &'static str {
     let LoadError::Malformed { part } = error else { panic!("{error:?}") };
-    part
+    part.name()
 }
 
 fn bad_number(error: LoadError) -> &'static str {
     let LoadError::BadNumber { what, .. } = error else { panic!("{error:?}") };
-    what
+    what.name()
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod thumb;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+#[cfg(din_panels)]
 use crate::blocking::Blocking;
 #[cfg(din_panels)]
 use crate::bytes::range;
@@ -47,7 +48,8 @@ use crate::kernels::{HasAvx2, HasVnni, has_avx2, has_vnni};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IntegerKernel {
-    /// Plain Rust.
+    /// Plain Rust; Cortex-M has its own alone.
+    #[cfg(din_choice)]
     #[default]
     Portable,
     /// x86-64 with AVX2.
@@ -61,9 +63,11 @@ pub enum IntegerKernel {
     Neon,
     /// Cortex-M with the DSP extension. In tests of other machines its instructions are emulated.
     #[cfg(any(test, din_dsp))]
+    #[cfg_attr(not(din_choice), default)]
     Dsp,
     /// Other Cortex-M. In tests of other machines its loops are emulated.
     #[cfg(any(test, din_thumb))]
+    #[cfg_attr(not(din_choice), default)]
     Thumb,
 }
 
@@ -74,9 +78,11 @@ impl IntegerKernel {
         Self::all().last().unwrap_or_default()
     }
 
-    /// Every kernel that this processor has, the portable one first, the fastest last.
+    /// Every kernel that this processor has, the portable one first, the fastest last. Firmware of Cortex-M has one.
     pub fn all() -> impl Iterator<Item = Self> {
-        let all = core::iter::once(Self::Portable);
+        let all = core::iter::empty();
+        #[cfg(din_choice)]
+        let all = all.chain([Self::Portable]);
         // Emulated in tests of other machines.
         #[cfg(any(test, din_thumb))]
         let all = all.chain([Self::Thumb]);
@@ -95,6 +101,7 @@ impl IntegerKernel {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            #[cfg(din_choice)]
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
@@ -110,9 +117,18 @@ impl IntegerKernel {
     }
 
     /// `out = finish(sat16((start + rshift(x W, s1) m) >> s2))`: `[N, D] x [D, C] -> [N, C]`, rows of `out` `stride`
-    /// numbers apart.
-    pub(crate) fn product(self, product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
+    /// numbers apart. `panel` is room for some columns.
+    pub(crate) fn product(
+        self,
+        product: &Product<'_>,
+        x: &[i16],
+        panel: &mut [i16],
+        out: &mut [i16],
+        stride: usize,
+    ) {
+        let _ = &panel; // of those kernels alone that widen the weights
         match self {
+            #[cfg(din_choice)]
             Self::Portable => portable::product(product, x, out, stride),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::avx2::product(product, x, out, stride),
@@ -121,7 +137,7 @@ impl IntegerKernel {
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::product(product, x, out, stride),
             #[cfg(any(test, din_dsp))]
-            Self::Dsp => dsp::product(product, x, out, stride),
+            Self::Dsp => dsp::product(product, x, panel, out, stride),
             #[cfg(any(test, din_thumb))]
             Self::Thumb => thumb::product(product, x, out, stride),
         }
@@ -130,6 +146,7 @@ impl IntegerKernel {
     /// `t += rshift(x W, s1) m`: `[N, D] x [D, H] -> [N, H]`.
     pub(crate) fn add(self, part: &Part<'_>, x: &[i16], t: &mut [i32]) {
         match self {
+            #[cfg(din_choice)]
             Self::Portable => portable::add(part, x, t),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::avx2::add(part, x, t),
@@ -144,18 +161,20 @@ impl IntegerKernel {
         }
     }
 
-    /// The sums of a part with one output: `[N, D] x [D, 1] -> [N]`.
-    pub(crate) fn dots(self, part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
+    /// The sums of a part with one output: `[N, D] x [D, 1] -> [N]`. `panel` is room for the weights.
+    pub(crate) fn dots(self, part: &Part<'_>, x: &[i16], panel: &mut [i16], sums: &mut [i32]) {
+        let _ = &panel;
         match self {
+            #[cfg(din_choice)]
             Self::Portable => portable::dots(part, x, sums),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dots(part, x, sums),
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dots(part, x, sums),
             #[cfg(any(test, din_dsp))]
-            Self::Dsp => dsp::dots(part, x, sums),
+            Self::Dsp => dsp::dots(part, x, panel, sums),
             #[cfg(any(test, din_thumb))]
-            Self::Thumb => thumb::dots(part, x, sums),
+            Self::Thumb => thumb::dots(part, x, panel, sums),
         }
     }
 
@@ -164,6 +183,7 @@ impl IntegerKernel {
     /// columns at a time: room for [`Blocking::NATIVE`]'s.
     pub(crate) fn own_product(self, own: &Own<'_>, x: &[i16], panels: &mut [i16], out: &mut [i16]) {
         match self {
+            #[cfg(din_choice)]
             Self::Portable => portable::own_product(own, x, panels, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => own.in_strips(x, panels, out, x86_64::avx2::combine, x86_64::avx2::product),
@@ -183,6 +203,7 @@ impl IntegerKernel {
     /// `sums = weights keys`: `[1, T] x [T, D] -> [1, D]`.
     pub(crate) fn weighted_sum(self, weights: &[i32], keys: &[i16], sums: &mut [i32]) {
         match self {
+            #[cfg(din_choice)]
             Self::Portable => portable::weighted_sum(weights, keys, sums),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => x86_64::avx2::weighted_sum(weights, keys, sums),
@@ -200,6 +221,7 @@ impl IntegerKernel {
     /// `out = clamp(rshift(q multiplier, shift), -limit, limit)`: a row of a table, i8 `[D] -> [D]`.
     pub(crate) fn scale(self, scale: &Scale, row: &[u8], out: &mut [i16]) {
         match self {
+            #[cfg(din_choice)]
             Self::Portable => portable::scale(scale, row, out),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::scale(scale, row, out),
@@ -233,6 +255,7 @@ impl IntegerKernel {
     /// Dice of each row of `[N, H]`, in place.
     pub(crate) fn dice(self, parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
         match self {
+            #[cfg(din_choice)]
             Self::Portable => portable::dice(parameters, outputs, rows),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::dice(parameters, outputs, rows),

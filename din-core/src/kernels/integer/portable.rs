@@ -1,7 +1,11 @@
 //! Plain Rust: what every other kernel is tested against.
 
-use super::{Finish, Own, Parameters, Part, Product, Scale, Weights};
-use crate::bytes::{array_of, range, u16_at, u32_at};
+#[cfg(any(din_choice, din_thumb))]
+use super::Parameters;
+use super::{Finish, Own, Part, Product, Scale, Weights};
+#[cfg(any(din_choice, din_thumb))]
+use crate::bytes::{array_of, u32_at};
+use crate::bytes::{range, u16_at};
 use crate::chunks;
 use crate::fixed::{clamped_of_f32_bits, clamped_of_half, rshift, sat16, sigmoid};
 
@@ -9,8 +13,8 @@ use crate::fixed::{clamped_of_f32_bits, clamped_of_half, rshift, sat16, sigmoid}
 #[cfg(din_panels)]
 const PLACES: [usize; 4] = [0, 2, 1, 3];
 
-/// Columns computed together, their sums in registers.
-const COLUMNS: usize = 8;
+/// Columns computed together, their sums in registers. One where this is what another kernel leaves to it: the least code.
+const COLUMNS: usize = if cfg!(din_choice) { 8 } else { 1 };
 
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
@@ -64,7 +68,8 @@ pub(crate) fn finished(finish: Finish, t: i32) -> i16 {
 }
 
 /// `x W` for columns `first ..`, weights in quads.
-#[inline]
+#[cfg_attr(din_choice, inline)]
+#[cfg_attr(not(din_choice), inline(never))]
 fn quad_sums<const C: usize>(weights: &[u8], columns: usize, x: &[i16], first: usize) -> [i32; C] {
     let mut sums = [0_i32; C];
     let from = weights.get(first.wrapping_mul(4)..).unwrap_or_default();
@@ -114,18 +119,23 @@ fn filled<const N: usize>(x: &[i16]) -> [i32; N] {
 }
 
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
+#[cfg(din_choice)]
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     for (x, t) in chunks::exact(x, part.inputs).zip(chunks::exact_mut(t, part.outputs)) {
-        let mut first = 0_usize;
-        let (tiles, rest) = t.as_chunks_mut::<COLUMNS>();
-        for tile in tiles {
-            add_tile(part, x, first, tile);
-            first = first.wrapping_add(COLUMNS);
-        }
-        for t in rest {
-            add_tile(part, x, first, core::array::from_mut(t));
-            first = first.wrapping_add(1);
-        }
+        add_row(part, x, 0, t);
+    }
+}
+
+/// Of one row, columns `first ..`.
+pub(super) fn add_row(part: &Part<'_>, x: &[i16], mut first: usize, t: &mut [i32]) {
+    let (tiles, rest) = t.get_mut(first..).unwrap_or_default().as_chunks_mut::<COLUMNS>();
+    for tile in tiles {
+        add_tile(part, x, first, tile);
+        first = first.wrapping_add(COLUMNS);
+    }
+    for t in rest {
+        add_tile(part, x, first, core::array::from_mut(t));
+        first = first.wrapping_add(1);
     }
 }
 
@@ -242,6 +252,7 @@ fn combine_one(part: &Part<'_>, query: &[i16], start: usize, columns: usize, pan
 }
 
 /// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
+#[cfg(any(din_choice, din_dsp))]
 pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
     sums.fill(0);
     for (key, weight) in chunks::exact(keys, sums.len()).zip(weights) {
@@ -275,6 +286,7 @@ pub(super) fn round_halves(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]
 }
 
 /// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
+#[cfg(any(din_choice, din_thumb))]
 pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
     for row in chunks::up_to_mut(rows, outputs) {
         dice_from(parameters, 0, row);
@@ -282,6 +294,7 @@ pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]
 }
 
 /// Dice of outputs `first ..`.
+#[cfg(any(din_choice, din_thumb))]
 pub(super) fn dice_from(parameters: &Parameters<'_>, first: usize, row: &mut [i16]) {
     let Parameters { b, a, alpha, e } = *parameters;
     for (z, o) in row.iter_mut().zip(first..) {

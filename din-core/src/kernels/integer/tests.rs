@@ -23,6 +23,11 @@ fn as_bytes(numbers: &[i16]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
+/// Room for as many columns as are widened.
+fn panel(inputs: usize) -> Vec<i16> {
+    vec![9; 3 * inputs.next_multiple_of(2)]
+}
+
 /// `start + rshift(sum, s1) m` in 64 bits.
 fn total_of(part: &Part<'_>, weight: impl Fn(usize) -> i64, x: &[i16], o: usize, start: i32) -> i32 {
     let sum: i64 = x.iter().enumerate().map(|(d, x)| i64::from(*x) * weight(d)).sum();
@@ -63,7 +68,7 @@ fn every_kernel_multiplies_by_quads_as_defined() {
             let (multipliers, start) = (&multipliers[..], &start[..]);
             let product = Product { weights, inputs, columns: outputs, shift: 9, multipliers, start, finish };
             let mut out = vec![7; rows * stride];
-            kernel.product(&product, &x, &mut out, stride);
+            kernel.product(&product, &x, &mut panel(inputs), &mut out, stride);
             for (x, out) in x.chunks(inputs).zip(out.chunks(stride)) {
                 let expected = (0..outputs).map(|o| finished(finish, at(x, o)));
                 assert!(out[..outputs].iter().copied().eq(expected), "{kernel:?} {rows} {inputs} {outputs}");
@@ -87,7 +92,7 @@ fn every_kernel_sums_one_output_as_defined() {
         let x = numbers(rows * inputs, 2, i16::MAX);
         for kernel in IntegerKernel::all() {
             let mut sums = vec![0; rows];
-            kernel.dots(&part, &x, &mut sums);
+            kernel.dots(&part, &x, &mut panel(inputs), &mut sums);
             for (x, sum) in x.chunks(inputs).zip(sums) {
                 let expected: i64 =
                     (0..inputs).map(|d| i64::from(x[d]) * i64::from(part.weight_at(d, 0))).sum();
@@ -159,7 +164,7 @@ fn every_kernel_has_the_one_sigmoid() {
             finish,
         };
         let mut out = vec![0; columns];
-        kernel.product(&product, &[1], &mut out, columns);
+        kernel.product(&product, &[1], &mut panel(1), &mut out, columns);
         assert!(out.into_iter().eq(start.iter().map(|t| sigmoid(sat16(*t)))), "{kernel:?}");
     }
 }
@@ -279,7 +284,13 @@ fn slices_that_are_too_short_are_read_no_further_than_they_go() {
             let x = &x[..cut(x.len(), 4)];
             let out = |kernel: IntegerKernel| {
                 let mut out = vec![0; rows * columns - cut(2, 0)];
-                kernel.product(&product(Weights::Quads(part.weight)), x, &mut out, columns);
+                kernel.product(
+                    &product(Weights::Quads(part.weight)),
+                    x,
+                    &mut panel(inputs),
+                    &mut out,
+                    columns,
+                );
                 out
             };
             assert_eq!(out(kernel), out(IntegerKernel::Portable), "{kernel:?} {which}");

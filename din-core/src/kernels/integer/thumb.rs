@@ -17,6 +17,7 @@ use super::{Own, Parameters, Part, Product, Weights, finished, portable};
 use crate::bytes::range;
 use crate::chunks;
 use crate::fixed::{SEGMENTS, rshift, sat16, sigmoid};
+use crate::kernels::copy;
 use instructions::{Column, Combine, Quads};
 
 /// Whether the cores load words from there.
@@ -95,43 +96,35 @@ fn four_columns(weights: &[u8], columns: usize, first: usize, x: &[i16]) -> [i32
 #[inline(never)]
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
     let fits = is_aligned(part.weight.as_ptr()) && is_aligned(part.multipliers.as_ptr());
-    if part.rows(x, t).is_none() || !fits || !part.outputs.is_multiple_of(4) {
-        return portable::add(part, x, t);
-    }
+    let fours = if part.rows(x, t).is_some() && fits { part.outputs / 4 } else { 0 };
     for (x, t) in chunks::exact(x, part.inputs).zip(chunks::exact_mut(t, part.outputs)) {
-        for (t, first) in t.as_chunks_mut::<4>().0.iter_mut().zip((0..).step_by(4)) {
+        for (t, first) in t.as_chunks_mut::<4>().0.iter_mut().zip((0..).step_by(4)).take(fours) {
             let sums = four_columns(part.weight, part.outputs, first, x);
             for ((t, sum), c) in t.iter_mut().zip(sums).zip(first..) {
                 // SAFETY: `Part::rows` checked the multipliers.
                 *t = scaled(*t, sum, part.shift, unsafe { i16_at(part.multipliers.as_ptr(), c) });
             }
         }
+        portable::add_row(part, x, 4 * fours, t);
     }
 }
 
 /// See [`IntegerKernel::dots`](super::IntegerKernel::dots).
 #[inline(never)]
-pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
-    const INPUTS: usize = 32;
+pub(super) fn dots(part: &Part<'_>, x: &[i16], panel: &mut [i16], sums: &mut [i32]) {
     let rows = x.len().checked_div(part.inputs).unwrap_or_default().min(sums.len());
-    if part.outputs != 1 || !part.holds_weights(part.inputs) || rows == 0 {
+    let is_whole = part.outputs == 1 && part.holds_weights(part.inputs);
+    let (Some(weights), true) = (panel.get_mut(..part.inputs), is_whole && rows > 0) else {
         return portable::dots(part, x, sums);
+    };
+    for (d, weight) in weights.iter_mut().enumerate() {
+        *weight = part.weight_at(d, 0).into();
     }
-    sums[..rows].fill(0);
-    let mut column = [0; INPUTS];
-    for first in (0..part.inputs).step_by(INPUTS) {
-        let len = INPUTS.min(part.inputs - first);
-        for (weight, d) in column[..len].iter_mut().zip(first..) {
-            *weight = part.weight_at(d, 0).into();
-        }
-        for (row, sums) in (0..).step_by(4).zip(chunks::up_to_mut(&mut sums[..rows], 4)) {
-            let x = x.as_ptr().wrapping_add(row * part.inputs + first);
-            // SAFETY: as many rows of `x` as sums, and inputs as weights.
-            let four = unsafe { four_rows(x, part.inputs, sums.len(), &column[..len]) };
-            for (sum, more) in sums.iter_mut().zip(four) {
-                *sum = sum.wrapping_add(more);
-            }
-        }
+    for (row, sums) in (0..).step_by(4).zip(chunks::up_to_mut(&mut sums[..rows], 4)) {
+        let x = x.as_ptr().wrapping_add(row * part.inputs);
+        // SAFETY: as many rows of `x` as sums, and inputs as weights.
+        let four = unsafe { four_rows(x, part.inputs, sums.len(), weights) };
+        copy(four, sums);
     }
 }
 
@@ -256,7 +249,7 @@ pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]
     let Parameters { b, a, alpha, e } = *parameters;
     let fits = is_aligned(b.as_ptr()) && a.as_ptr().addr() % 2 == 0 && alpha.as_ptr().addr() % 2 == 0;
     if !parameters.holds_dice(outputs) || !fits {
-        return portable::dice(parameters, outputs, rows);
+        return portable::dice(parameters, outputs, rows); // a blob that lies where no words are
     }
     for row in chunks::up_to_mut(rows, outputs) {
         for (o, z) in row.iter_mut().enumerate() {

@@ -18,7 +18,7 @@ fn main() -> ! {
 }
 
 fn run() -> Result<(), Error> {
-    let model = Model::from_bytes(model::integer())?;
+    let model = Model::from_integer_bytes(model::integer())?;
     let ranker = IntegerRanker::new(&model, SCRATCH.take())?;
     rank(ranker)
 }

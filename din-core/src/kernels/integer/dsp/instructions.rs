@@ -147,24 +147,6 @@ pub(super) fn qadd16(x: u32, y: u32) -> u32 {
     emulated::qadd16(x, y)
 }
 
-/// The same address. The compiler no longer knows how far it is from others: it would else keep one of them and add the
-/// distance to it in every step of a loop.
-#[inline(always)]
-#[allow(clippy::pointers_in_nomem_asm_block)] // no instruction reads what it points to
-pub(super) fn unrelated<N>(address: *const N) -> *const N {
-    #[cfg(din_dsp)]
-    {
-        let mut address = address;
-        // SAFETY: no instruction at all.
-        unsafe {
-            asm!("/* {} */", inlateout(reg) address, options(pure, nomem, nostack, preserves_flags));
-        }
-        address
-    }
-    #[cfg(not(din_dsp))]
-    address
-}
-
 /// The two numbers of a word.
 #[cfg(any(test, not(din_dsp)))]
 pub(super) const fn halves(x: u32) -> [i32; 2] {

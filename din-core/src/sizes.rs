@@ -137,23 +137,31 @@ pub(crate) fn kept_for_sequence(sequence: &Sequence<'_>, blocking: Blocking) -> 
     }
 }
 
+/// Multiply-accumulates, added up.
+#[derive(Default)]
+pub(crate) struct Macs(pub u64);
+
+impl Macs {
+    /// Those of a product: `[rows, inputs] x [inputs, outputs]`.
+    pub fn add(&mut self, rows: usize, inputs: usize, outputs: usize) {
+        let each = (rows as u64).saturating_mul(inputs as u64).saturating_mul(outputs as u64);
+        self.0 = self.0.saturating_add(each);
+    }
+}
+
 /// Multiply-accumulates to score one candidate against histories of at most so many behaviours, user set.
 pub(crate) fn candidate_macs(model: &Model<'_>, history: usize) -> u64 {
-    let mut macs = 0_u64;
-    let mut add = |rows: usize, inputs: usize, outputs: usize| {
-        let each = (rows as u64).saturating_mul(inputs as u64).saturating_mul(outputs as u64);
-        macs = macs.saturating_add(each);
-    };
+    let mut macs = Macs::default();
     for sequence in model.sequences() {
         let length = sequence.capacity.min(history);
         for (index, layer) in model.layer_range(sequence.first_layer, sequence.layers).enumerate() {
             if index == 0 {
-                add(length, sequence.key_width, layer.outputs);
+                macs.add(length, sequence.key_width, layer.outputs);
                 // The query's part and its own matrix, and the weighted sum of the keys.
-                add(2, sequence.paired_width, layer.outputs);
-                add(length, sequence.key_width, 1);
+                macs.add(2, sequence.paired_width, layer.outputs);
+                macs.add(length, sequence.key_width, 1);
             } else {
-                add(length, layer.inputs, layer.outputs);
+                macs.add(length, layer.inputs, layer.outputs);
             }
         }
     }
@@ -162,7 +170,7 @@ pub(crate) fn candidate_macs(model: &Model<'_>, history: usize) -> u64 {
     for (index, layer) in model.layer_range(head, count.saturating_sub(head)).enumerate() {
         // Profile and context are multiplied once, when the user is set.
         let once = if index == 0 { model.widths((0, candidate)) } else { 0 };
-        add(1, layer.inputs.saturating_sub(once), layer.outputs);
+        macs.add(1, layer.inputs.saturating_sub(once), layer.outputs);
     }
-    macs
+    macs.0
 }

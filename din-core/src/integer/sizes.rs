@@ -3,6 +3,7 @@
 use super::layer::Layer;
 use crate::blocking::Blocking;
 use crate::model::{Group, Model, Sequence};
+use crate::sizes::Macs;
 
 /// Sizes that follow from a model.
 #[derive(Clone, Copy, Debug)]
@@ -154,22 +155,18 @@ fn kept_len(sequence: &Sequence<'_>, blocking: Blocking) -> usize {
 
 /// Multiply-accumulates to score one candidate against histories of at most so many behaviours, user set.
 pub(crate) fn candidate_macs(model: &Model<'_>, history: usize) -> u64 {
-    let mut macs = 0_u64;
-    let mut add = |rows: usize, inputs: usize, outputs: usize| {
-        let each = (rows as u64).saturating_mul(inputs as u64).saturating_mul(outputs as u64);
-        macs = macs.saturating_add(each);
-    };
+    let mut macs = Macs::default();
     for sequence in model.sequences() {
         let length = sequence.capacity.min(history);
         for position in 0..sequence.layers {
             let layer = Layer::new(model, sequence.first_layer.saturating_add(position));
             if position == 0 {
-                add(length, sequence.key_width, layer.outputs());
+                macs.add(length, sequence.key_width, layer.outputs());
                 // The query's part and its own matrix, and the weighted sum of the keys.
-                add(2, sequence.paired_width, layer.outputs());
-                add(length, sequence.key_width, 1);
+                macs.add(2, sequence.paired_width, layer.outputs());
+                macs.add(length, sequence.key_width, 1);
             } else {
-                add(length, layer.part(0).inputs, layer.outputs());
+                macs.add(length, layer.part(0).inputs, layer.outputs());
             }
         }
     }
@@ -178,8 +175,8 @@ pub(crate) fn candidate_macs(model: &Model<'_>, history: usize) -> u64 {
         let layer = Layer::new(model, index);
         // Profile and context are multiplied once, when the user is set.
         for part in usize::from(index == head)..layer.parts() {
-            add(1, layer.part(part).inputs, layer.outputs());
+            macs.add(1, layer.part(part).inputs, layer.outputs());
         }
     }
-    macs
+    macs.0
 }

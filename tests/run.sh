@@ -68,6 +68,14 @@ set_up_defmt() {
     command -v defmt-print >/dev/null || cargo install defmt-print --version 1.2.0 --locked
 }
 
+# The kernels of other processors. (Debian's second toolchain has no clippy.)
+lint_device_kernels() {
+    local target
+    for target in "${targets[@]}"; do
+        cargo clippy --package din-core --target "$target" -- -D warnings
+    done
+}
+
 # Every combination of features of what goes to devices. (`defmt` and the firmware's own are built with the devices.)
 lint_features() {
     local features
@@ -88,6 +96,9 @@ step "set up defmt" set_up_defmt
 step "format" cargo fmt --all --check
 step "format of firmware" cargo fmt --manifest-path examples/firmware/Cargo.toml --check
 step "lint" cargo clippy --workspace --all-targets -- -D warnings
+if [[ ${DIN_DEVICE_TOOLCHAIN:-} != debian ]]; then
+    step "lint of device kernels" lint_device_kernels
+fi
 step "features" lint_features
 step "test" cargo test --workspace
 step "device builds" cargo test -p din-tests --test devices -- --ignored builds

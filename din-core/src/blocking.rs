@@ -34,8 +34,9 @@ impl Blocking {
 
     /// A run's length with what follows it up to the next run.
     pub(crate) const fn padded(self, len: usize) -> usize {
-        let alignment = self.alignment();
-        len.saturating_add(alignment - 1) / alignment * alignment
+        // The alignment is a power of two.
+        let before = self.alignment().saturating_sub(1);
+        len.saturating_add(before) & !before
     }
 
     /// Behaviours of a block, for a history of `length`: blocks of nearly equal size.
@@ -55,6 +56,6 @@ impl Blocking {
     }
 
     pub(crate) const fn widest_panel(self) -> usize {
-        if self.columns >= 16 { self.columns + self.columns / 2 } else { self.columns }
+        if self.columns >= 16 { self.columns.saturating_add(self.columns / 2) } else { self.columns }
     }
 }

@@ -5,6 +5,14 @@
 
 use core::mem::take;
 
+/// Whole rows of `width` in so many numbers.
+pub(crate) const fn count(numbers: usize, width: usize) -> usize {
+    match numbers.checked_div(width) {
+        Some(rows) => rows,
+        None => 0,
+    }
+}
+
 /// Rows of `width`; a shorter rest is left out.
 pub(crate) const fn exact<T>(numbers: &[T], width: usize) -> Exact<'_, T> {
     Exact { numbers, width }
@@ -114,6 +122,7 @@ mod tests {
     fn rows_are_those_of_core() {
         let mut numbers = [0, 1, 2, 3, 4, 5, 6];
         for width in 1..9 {
+            assert_eq!(count(numbers.len(), width), numbers.chunks_exact(width).len());
             assert!(exact(&numbers, width).eq(numbers.chunks_exact(width)), "{width}");
             assert!(up_to(&numbers, width).eq(numbers.chunks(width)), "{width}");
             let mut same = numbers;
@@ -125,6 +134,7 @@ mod tests {
     #[test]
     fn a_width_of_zero_has_no_rows() {
         let mut numbers = [0, 1];
+        assert_eq!(count(numbers.len(), 0), 0);
         assert_eq!(exact(&numbers, 0).count(), 0);
         assert_eq!(up_to(&numbers, 0).count(), 0);
         assert_eq!(exact_mut(&mut numbers, 0).count(), 0);

@@ -48,7 +48,8 @@ pub const KNOWN_FEATURES: u32 = FEATURE_INTEGER;
 #[must_use]
 pub const fn section_start(end: usize, len: usize) -> usize {
     let alignment = if len >= LARGE_SECTION { LARGE_ALIGNMENT } else { ALIGNMENT };
-    end.saturating_add(alignment - 1) & !(alignment - 1)
+    let before = alignment.saturating_sub(1);
+    end.saturating_add(before) & !before
 }
 
 /// The decoded header.

@@ -78,7 +78,7 @@ impl<'a> Layer<'a> {
                 kernel.sigmoids(out);
             }
         } else {
-            let rows = out.len() / self.outputs.max(1);
+            let rows = chunks::count(out.len(), self.outputs);
             kernel.product(x, weights, start, finish, Rows::whole(out, rows, self.outputs));
         }
     }

@@ -93,7 +93,8 @@
 #![no_std]
 #![deny(unsafe_code)] // allowed in the kernels and the checksum alone, with the reason there
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
+#![deny(clippy::arithmetic_side_effects)] // allowed in the kernels of a processor, whose counts and addresses were checked
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects))]
 
 #[cfg(any(feature = "std", test))]
 extern crate std;

@@ -69,7 +69,7 @@ impl Unit<'_, '_> {
             let start = index.wrapping_mul(paired);
             let end = start.wrapping_add(paired).min(inputs.queries.len());
             let queries = inputs.queries.get(start..end).unwrap_or_default();
-            let candidates = query_parts.len() / first.outputs.max(1);
+            let candidates = chunks::count(query_parts.len(), first.outputs);
             let weights = weights.get_mut(..candidates.wrapping_mul(length)).unwrap_or_default();
             self.weigh(first, &Inputs { queries, query_parts, ..*inputs }, memory, weights);
             pooled.fill(0.0);
@@ -85,11 +85,11 @@ impl Unit<'_, '_> {
     fn weigh(&self, first: &Layer<'_>, inputs: &Inputs<'_>, memory: &mut Memory<'_>, weights: &mut [f32]) {
         let Self { kernel, model, sequence } = *self;
         let (width, length) = (sequence.key_width.max(1), inputs.length);
-        let candidates = inputs.query_parts.len() / first.outputs.max(1);
+        let candidates = chunks::count(inputs.query_parts.len(), first.outputs);
         let block = Blocking::NATIVE.behaviours(length);
         let mut done = 0_usize;
         for keys in chunks::up_to(inputs.keys, width.wrapping_mul(block)) {
-            let rows = keys.len() / width;
+            let rows = chunks::count(keys.len(), width);
             let len = candidates.wrapping_mul(rows);
             let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs)).unwrap_or_default();
             self.first_layer(first, keys, inputs, memory.panel, hidden);
@@ -121,7 +121,7 @@ impl Unit<'_, '_> {
     ) {
         let Self { kernel, sequence, .. } = *self;
         let (width, paired, outputs) = (sequence.key_width, sequence.paired_width, first.outputs.max(1));
-        let rows = keys.len() / width.max(1);
+        let rows = chunks::count(keys.len(), width);
         let (key_weight, product_weight) =
             (first.weight_rows(paired, width), first.weight_rows(paired.wrapping_add(width), paired));
         let mut start = 0_usize;

@@ -1,6 +1,7 @@
 //! Lists of fixed-width postcard records, read in place.
 
 pub use crate::bytes::Cursor;
+use crate::chunks::count;
 use crate::subject::Subject;
 use core::marker::PhantomData;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -49,7 +50,7 @@ impl<'a, R: Record> Records<'a, R> {
     /// Whole records.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.bytes.len() / R::SIZE
+        count(self.bytes.len(), R::SIZE)
     }
 
     /// Whether there is none.

@@ -120,7 +120,7 @@ impl Sizes {
         ];
         let runs = each_candidate.into_iter().chain(shared).map(|len| blocking.padded(len));
         // What is lost before the first run, where the caller's memory is less aligned.
-        let before = blocking.alignment() - 1;
+        let before = blocking.alignment().saturating_sub(1);
         self.scratch = runs.fold(self.scratch.saturating_add(before), usize::saturating_add);
     }
 }

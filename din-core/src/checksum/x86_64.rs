@@ -2,6 +2,7 @@
 //!
 //! A block of 16 bytes that stands d bits before another counts as much as the block times `x^d` modulo the polynomial, added
 //! to that other. Four blocks are carried on side by side; the last one left goes through the tables.
+#![allow(clippy::arithmetic_side_effects)] // counts and addresses of blocks that lie within the bytes
 
 use super::{POLYNOMIAL, sliced};
 use core::arch::x86_64::{

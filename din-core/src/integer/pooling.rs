@@ -63,7 +63,7 @@ impl Unit<'_, '_> {
             let start = index.wrapping_mul(paired);
             let end = start.wrapping_add(paired).min(inputs.queries.len());
             let queries = inputs.queries.get(start..end).unwrap_or_default();
-            let candidates = query_parts.len() / first.outputs().max(1);
+            let candidates = chunks::count(query_parts.len(), first.outputs());
             let weights = weights.get_mut(..candidates.wrapping_mul(length)).unwrap_or_default();
             self.weigh(first, &Inputs { queries, query_parts, ..*inputs }, memory, weights);
             for (candidate, pooled) in chunks::up_to_mut(pooled, width).enumerate() {
@@ -82,13 +82,13 @@ impl Unit<'_, '_> {
     fn weigh(&self, first: &Layer<'_>, inputs: &Inputs<'_>, memory: &mut Memory<'_>, weights: &mut [i32]) {
         let Self { kernel, model, sequence } = *self;
         let (width, length) = (sequence.key_width.max(1), inputs.length);
-        let candidates = inputs.query_parts.len() / first.outputs().max(1);
+        let candidates = chunks::count(inputs.query_parts.len(), first.outputs());
         let second = sequence.first_layer.wrapping_add(1);
         let rest = Layers { model, first: second, count: sequence.layers.saturating_sub(1) };
         let block = Blocking::NATIVE.behaviours(length);
         let mut done = 0_usize;
         for keys in chunks::up_to(inputs.keys, width.wrapping_mul(block)) {
-            let rows = keys.len() / width;
+            let rows = chunks::count(keys.len(), width);
             let len = candidates.wrapping_mul(rows);
             let results = memory.results.get_mut(..len).unwrap_or_default();
             let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs())).unwrap_or_default();

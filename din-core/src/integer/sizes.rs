@@ -137,7 +137,7 @@ impl Sizes {
     /// i32 numbers of all of them.
     pub fn scratch(&self, blocking: Blocking) -> usize {
         // What is lost before the first run, where the caller's memory is less aligned.
-        let before = blocking.alignment() - 1;
+        let before = blocking.alignment().saturating_sub(1);
         self.runs.iter().fold(before, |sum, len| sum.saturating_add(blocking.padded(*len)))
     }
 }

@@ -2,6 +2,7 @@
 //! its addresses rely on.
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
+#![allow(clippy::arithmetic_side_effects)] // counts and addresses within slices whose lengths were checked
 
 use super::operands::Operands;
 use super::{Finish, Matrix, OwnMatrix, Rows, Start};

@@ -8,6 +8,7 @@
 //! kernel rounds twice. The same code runs in the tests of any machine, with the fused multiply-add of `std` instead of
 //! assembly, and with the assembly on an emulated 32-bit Arm (`tests/tests/devices.rs`).
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
+#![allow(clippy::arithmetic_side_effects)] // counts and addresses within slices whose lengths were checked
 
 mod instructions;
 

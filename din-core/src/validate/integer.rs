@@ -299,8 +299,9 @@ impl Checks<'_, '_> {
                 let mut weight = u32::from(part.weight_at(d, output).unsigned_abs());
                 if source.kind == Kind::Pair {
                     // W8 times the query, at its largest, and rounded.
-                    let scaled =
-                        run.query.map_or(0, |query| (weight.wrapping_mul(query).wrapping_add(128) >> 8) + 1);
+                    let scaled = run.query.map_or(0, |query| {
+                        (weight.wrapping_mul(query).wrapping_add(128) >> 8).wrapping_add(1)
+                    });
                     weight = u32::from(part.base_at(d, output).unsigned_abs()).wrapping_add(scaled);
                     self.at_most(Subject::PairWeight, weight as usize, i16::MAX as usize)?;
                 }

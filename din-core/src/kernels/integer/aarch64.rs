@@ -5,6 +5,7 @@
 //! computed by one that ends at the last of them and begins among those that are done already.
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
+#![allow(clippy::arithmetic_side_effects)] // counts and addresses within slices whose lengths were checked
 
 use super::extents::Queries;
 use super::{Parameters, Part, Product, Scale, Weights, portable};

@@ -10,6 +10,7 @@
 //! Arm (`tests/tests/devices.rs`).
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
+#![allow(clippy::arithmetic_side_effects)] // counts and addresses within slices whose lengths were checked
 
 /// Link-time optimisation forgets the features of the target: on Armv8-M, where the extension is an option, the assembler
 /// must be told of a processor that has it.

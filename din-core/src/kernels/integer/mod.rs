@@ -351,7 +351,7 @@ impl Own<'_> {
     ) {
         let Self { part, queries, starts, finish } = self;
         let (inputs, outputs) = (part.inputs, part.outputs.max(1));
-        let (candidates, rows) = (starts.len() / outputs, x.len() / inputs.max(1));
+        let (candidates, rows) = (chunks::count(starts.len(), outputs), chunks::count(x.len(), inputs));
         let mut start = 0_usize;
         while start < part.outputs {
             let columns = Blocking::NATIVE.columns(outputs.saturating_sub(start));

@@ -157,8 +157,8 @@ pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
 /// See [`IntegerKernel::own_product`](super::IntegerKernel::own_product): one column at a time.
 pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut [i16]) {
     let outputs = own.part.outputs.max(1);
-    let len = x.len() / own.part.inputs.max(1) * outputs;
-    let candidates = own.starts.len() / outputs;
+    let len = chunks::count(x.len(), own.part.inputs).wrapping_mul(outputs);
+    let candidates = chunks::count(own.starts.len(), outputs);
     for (candidate, out) in chunks::up_to_mut(out, len).take(candidates).enumerate() {
         for o in 0..own.part.outputs {
             let column = own.column(candidate, o, panel);
@@ -171,7 +171,7 @@ pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut
 
 /// `start + rshift(x M, s1) m` for each candidate, whose own matrix has one column: `[R, D] x [N, D, 1] -> [N, R]`.
 pub(crate) fn own_totals(own: &Own<'_>, x: &[i16], panel: &mut [i16], totals: &mut [i32]) {
-    let rows = x.len() / own.part.inputs.max(1);
+    let rows = chunks::count(x.len(), own.part.inputs);
     for (candidate, totals) in chunks::up_to_mut(totals, rows).enumerate() {
         let column = own.column(candidate, 0, panel);
         for (x, total) in chunks::exact(x, own.part.inputs).zip(totals) {
@@ -192,7 +192,7 @@ struct Column<'p> {
 impl Own<'_> {
     fn column<'p>(&self, candidate: usize, o: usize, panel: &'p mut [i16]) -> Column<'p> {
         let Self { part, queries, starts, .. } = self;
-        let paired = queries.len().checked_div(starts.len() / part.outputs.max(1)).unwrap_or_default();
+        let paired = queries.len().checked_div(chunks::count(starts.len(), part.outputs)).unwrap_or_default();
         let query = range(queries, candidate.wrapping_mul(paired), paired);
         let weights = panel.get_mut(..part.inputs).unwrap_or_default();
         for (d, weight) in weights.iter_mut().enumerate() {
@@ -219,7 +219,7 @@ impl Column<'_> {
 #[cfg(din_panels)]
 pub(super) fn combine(part: &Part<'_>, queries: &[i16], start: usize, columns: usize, panels: &mut [i16]) {
     let len = part.inputs.div_ceil(2).wrapping_mul(columns).wrapping_mul(2).max(1);
-    let paired = queries.len().checked_div(panels.len() / len).unwrap_or_default();
+    let paired = queries.len().checked_div(chunks::count(panels.len(), len)).unwrap_or_default();
     for (index, panel) in chunks::exact_mut(panels, len).enumerate() {
         let query = range(queries, index.wrapping_mul(paired), paired);
         combine_one(part, query, start, columns, panel);

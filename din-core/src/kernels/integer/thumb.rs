@@ -8,6 +8,7 @@
 //! The same code runs with the loops of [`instructions`] in plain Rust in the tests of any machine, and with the assembly
 //! on an emulated 32-bit Arm (`tests/tests/devices.rs`).
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
+#![allow(clippy::arithmetic_side_effects)] // counts and addresses within slices whose lengths were checked
 #![allow(clippy::indexing_slicing)] // within what was checked, and constant indices
 
 mod instructions;

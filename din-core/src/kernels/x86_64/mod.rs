@@ -4,6 +4,7 @@
 //! [`products`] holds the loops, for any kind of [`Vector`]; [`avx2`] and [`avx512`] are the two kinds.
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // intrinsics, and loads by address: a bounds check for each would cost what the kernel gains
+#![allow(clippy::arithmetic_side_effects)] // counts and addresses within slices whose lengths were checked
 
 pub(super) mod avx2;
 pub(super) mod avx512;

@@ -5,6 +5,7 @@
 //! and [`attention`] hold the loops, for any kind of [`Vector`]; [`avx2`] and [`avx512`] are the two kinds.
 #![allow(clippy::indexing_slicing)] // constant indices into arrays of registers
 #![allow(unsafe_code)] // intrinsics, and loads by address: a bounds check for each would cost what the kernel gains
+#![allow(clippy::arithmetic_side_effects)] // counts and addresses within slices whose lengths were checked
 
 mod attention;
 pub(super) mod avx2;

@@ -1,6 +1,7 @@
 //! How the caller's memory is divided.
 
 use crate::blocking::Blocking;
+use crate::kernels::as_shorts;
 
 /// Hands out disjoint runs of the caller's memory, numbers of four bytes, front to back.
 #[derive(Debug)]
@@ -32,6 +33,6 @@ impl<'s> Scratch<'s, i32> {
     /// The next `len` numbers, as twice as many of 16 bits.
     #[inline(never)]
     pub fn shorts(&mut self, len: usize) -> &'s mut [i16] {
-        bytemuck::try_cast_slice_mut(self.take(len)).unwrap_or_default()
+        as_shorts(self.take(len))
     }
 }

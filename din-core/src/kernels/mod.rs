@@ -348,6 +348,14 @@ pub(crate) fn as_weights(numbers: &[f32]) -> F32s<'_> {
     F32s(unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) })
 }
 
+/// The same memory as twice as many numbers of 16 bits.
+#[allow(unsafe_code)] // the only view of wide numbers as narrow ones
+pub(crate) const fn as_shorts(numbers: &mut [i32]) -> &mut [i16] {
+    let len = numbers.len().wrapping_mul(2);
+    // SAFETY: the same memory, for the same lifetime; any bits are an i16, and what suits an i32 suits an i16.
+    unsafe { core::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), len) }
+}
+
 /// Whether [`prefetch`] does anything.
 pub(crate) const PREFETCHES: bool = cfg!(target_arch = "x86_64");
 

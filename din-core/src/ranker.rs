@@ -246,13 +246,8 @@ impl<'m, 's> Ranker<'m, 's> {
             pooled_input = pooled_input.saturating_add(width);
             if model.manifest().product {
                 let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-                // Not zipped: that divides by lengths which the compiler does not see to be above zero.
-                let mut of_interests = chunks::exact(interests, width);
-                let mut of_products = chunks::exact_mut(products, paired);
-                for query in chunks::exact(queries, paired) {
-                    let (Some(interest), Some(product)) = (of_interests.next(), of_products.next()) else {
-                        break;
-                    };
+                let each = chunks::exact(queries, paired).zip(chunks::exact(interests, width));
+                for ((query, interest), product) in each.zip(chunks::exact_mut(products, paired)) {
                     multiply(query, interest, product);
                 }
                 head.product(kernel, products, (product_input, paired), Start::Output, Finish::Sum, first);

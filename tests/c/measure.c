@@ -34,7 +34,7 @@ static __attribute__((noinline)) unsigned used(void) {
 #else
 static din_model model;
 static din_integer_ranker ranker;
-static uint32_t scratch[4640 / 4];
+static uint32_t scratch[4480 / 4];
 
 #define MEASURE(name, call)                                        \
     do {                                                           \

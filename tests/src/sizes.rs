@@ -187,7 +187,7 @@ impl Table {
             "# What ranking takes\n\n\
              The [edge-profile](../edge-profile/import.toml) model, int8 rows, a history of 20 behaviours and a slate of \
              {SLATE}. Bytes: flash of the whole image without the model, start-up and logging included (the path `none` is \
-             those alone; what is left is din-core); static RAM; all of the stack, painted under QEMU while a model is \
+             those alone; what is left is din-core with the requests and the calls); static RAM; all of the stack, painted under QEMU while a model is \
              loaded, a user set and a slate scored, history and slate on it. \
              Instructions that QEMU executes: to load and check the model, to set a user, and for each candidate of the \
              slate. Of both paths the costlier.\n\n\
@@ -237,6 +237,10 @@ impl Table {
                 }
             }
         }
+        let gone =
+            |before: &&Row| !self.rows.iter().any(|row| row.core == before.core && row.path == before.path);
+        let gone = committed.rows.iter().filter(gone);
+        found.extend(gone.map(|row| format!("{} {}: in the table, not measured", row.core, row.path)));
         found
     }
 }
@@ -330,6 +334,7 @@ mod tests {
         assert!(table(900).growth(&table(1000)).is_empty());
         assert_eq!(table(1031).growth(&table(1000)), ["M0 integer, flash without model: 1031, was 1000"]);
         let empty = Table { rows: Vec::new(), ..table(1000) };
+        assert_eq!(empty.growth(&table(1)), ["M0 integer: in the table, not measured"]);
         assert_eq!(table(1).growth(&empty), ["M0 integer: not in the table"]);
     }
 }

@@ -60,7 +60,7 @@ impl CallGraph {
                 continue;
             };
             function.frame += pushed(name, operands);
-            function.calls_by_pointer |= name == "blx" && operands.starts_with('r');
+            function.calls_by_pointer |= matches!(name, "blx" | "bx") && operands.starts_with('r');
             if name.starts_with('b')
                 && let Some(target) = target(operands)
                 && (target != start || name == "bl")
@@ -80,7 +80,8 @@ impl CallGraph {
         Self { functions }
     }
 
-    /// The costliest chain from the function of a name, without what a panic does. A call by pointer may reach any function that none calls by name.
+    /// The costliest chain from the function of a name, without what a panic does. A call by pointer may reach any function
+    /// that none calls by name; of one that is called both ways the calls by name count alone.
     ///
     /// # Errors
     /// Where there is no such function, or a function may call itself: then nothing bounds the stack.

@@ -2,7 +2,7 @@
 //! The tests that compile C need compilers, and some an emulator: plain `cargo test` lists them as ignored, `tests/run.sh`
 //! sets up what they need and runs them.
 
-use din_core::{IntegerRanker, Model, crc32};
+use din_core::{Blocking, IntegerRanker, Model, crc32};
 use din_tests::c_program::{CASES, build_folder, make, output_of, requests_header, root};
 use din_tests::reference_model::{SLATE, cases};
 use std::fs;
@@ -29,6 +29,20 @@ fn make_example(goal: &str, more: &[&str]) -> String {
 /// The program's own lines: cargo's progress is on stderr.
 fn assert_expected(printed: &str, on: &str) {
     assert_eq!(printed, expected(), "{on}");
+}
+
+#[test]
+fn the_example_reserves_what_its_model_needs() {
+    let blob = fs::read(root().join("examples/firmware/model/edge-profile-integer.din")).unwrap();
+    let model = Model::from_bytes(&blob).unwrap();
+    let [large, small] = [Blocking::LARGE, Blocking::SMALL].map(|blocking| model.scratch_len_for(blocking) * 4);
+    let constants = |file: &str, start: &str| -> Vec<usize> {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let after = text.split(start).skip(1);
+        after.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()).collect()
+    };
+    assert_eq!(constants("examples/c/rank.c", "SCRATCH_BYTES = "), [large, small]);
+    assert_eq!(constants("tests/c/measure.c", "static uint32_t scratch["), [small]);
 }
 
 #[test]

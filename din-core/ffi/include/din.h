@@ -373,7 +373,7 @@ typedef struct din_behaviours {
 } din_behaviours;
 
 /*
- A model, read in place from a blob. Storage of the caller's, 360 bytes on 32-bit machines, which `din_model_init`
+ A model, read in place from a blob. Storage of the caller's, 312 bytes on 32-bit machines, which `din_model_init`
  initialises.
 
  It must stay where it is, and the blob unchanged where that is, while the model or a ranker of it is used. After

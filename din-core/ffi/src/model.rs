@@ -11,7 +11,7 @@ use din_core::{Field, Group, LoadError, Model, Sequence};
 /// Words of a `din_model`, after its first eight bytes.
 pub const DIN_MODEL_WORDS: usize = 76;
 
-/// A model, read in place from a blob. Storage of the caller's, 360 bytes on 32-bit machines, which `din_model_init`
+/// A model, read in place from a blob. Storage of the caller's, 312 bytes on 32-bit machines, which `din_model_init`
 /// initialises.
 ///
 /// It must stay where it is, and the blob unchanged where that is, while the model or a ranker of it is used. After
@@ -37,6 +37,8 @@ pub(crate) struct Cell {
 
 const _: () = assert!(size_of::<Cell>() <= size_of::<din_model>());
 const _: () = assert!(align_of::<Cell>() <= align_of::<din_model>());
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<din_model>() == 312, "as its documentation says");
 // No more room than a later version might need.
 const _: () = assert!(size_of::<din_model>() < size_of::<Cell>() * 3 / 2);
 

@@ -81,7 +81,7 @@ impl Kernel {
         Self::all().last().unwrap_or_default()
     }
 
-    /// Every kernel that this processor has, the portable one first, the fastest last.
+    /// Every kernel that this processor has, the portable one first, the fastest last. Firmware of Cortex-M has one.
     pub fn all() -> impl Iterator<Item = Self> {
         let all = core::iter::empty();
         #[cfg(any(din_choice, not(din_fpu)))]

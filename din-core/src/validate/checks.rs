@@ -30,7 +30,7 @@ impl<'c, 'a> Checks<'c, 'a> {
     }
 
     #[inline(never)]
-    fn fail(&mut self, error: LoadError) -> Checked {
+    pub fn fail(&mut self, error: LoadError) -> Checked {
         self.error = error;
         Err(Failed)
     }

@@ -64,8 +64,7 @@ impl Checks<'_, '_> {
                 return Ok(());
             }
             let (what, limit) = (Subject::FirstId, u64::MAX.saturating_sub(ids));
-            self.error = LoadError::OutOfRange { what, found: record.first_id, limit };
-            return Err(super::Failed);
+            return self.fail(LoadError::OutOfRange { what, found: record.first_id, limit });
         }
         let len = (record.rows as usize).saturating_sub(1).saturating_mul(8);
         self.section(Subject::KeySection, record.keys, len)?;
@@ -75,8 +74,7 @@ impl Checks<'_, '_> {
             let key = Some(u64::from_le_bytes(*key));
             if earlier >= key {
                 let table = u32::try_from(self.index).unwrap_or(u32::MAX);
-                self.error = LoadError::KeysNotAscending { table, index: index as u64 };
-                return Err(super::Failed);
+                return self.fail(LoadError::KeysNotAscending { table, index: index as u64 });
             }
             earlier = key;
         }

@@ -13,7 +13,8 @@
 //! 16 bits, leave them no work. VNNI has one for pairs of 16 bits.
 //!
 //! The contract: the same bits from every kernel. Sums cannot leave 32 bits, as the loader checked, so their order is
-//! free; everything else is defined step by step.
+//! free; everything else is defined step by step. Parameters shorter than their rows are none of a loaded model; what
+//! becomes of such rows is not defined.
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod aarch64;
@@ -118,6 +119,7 @@ impl IntegerKernel {
 
     /// `out = finish(sat16((start + rshift(x W, s1) m) >> s2))`: `[N, D] x [D, C] -> [N, C]`, rows of `out` `stride`
     /// numbers apart. `panel` is room for some columns.
+    #[cfg_attr(not(any(din_dsp, test)), allow(unused_variables))] // the panel is for kernels that widen weights
     pub(crate) fn product(
         self,
         product: &Product<'_>,
@@ -126,7 +128,6 @@ impl IntegerKernel {
         out: &mut [i16],
         stride: usize,
     ) {
-        let _ = &panel; // of those kernels alone that widen the weights
         match self {
             #[cfg(din_choice)]
             Self::Portable => portable::product(product, x, out, stride),
@@ -162,8 +163,8 @@ impl IntegerKernel {
     }
 
     /// The sums of a part with one output: `[N, D] x [D, 1] -> [N]`. `panel` is room for the weights.
+    #[cfg_attr(not(any(din_dsp, test)), allow(unused_variables))] // the panel is for kernels that widen weights
     pub(crate) fn dots(self, part: &Part<'_>, x: &[i16], panel: &mut [i16], sums: &mut [i32]) {
-        let _ = &panel;
         match self {
             #[cfg(din_choice)]
             Self::Portable => portable::dots(part, x, sums),

@@ -18,10 +18,7 @@ const COLUMNS: usize = if cfg!(din_choice) { 8 } else { 1 };
 
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
-    // Not zipped: that divides by lengths which the compiler does not see to be above zero.
-    let mut outs = chunks::up_to_mut(out, stride);
-    for x in chunks::exact(x, product.inputs) {
-        let Some(out) = outs.next() else { break };
+    for (x, out) in chunks::exact(x, product.inputs).zip(chunks::up_to_mut(out, stride)) {
         let out = out.get_mut(..product.columns).unwrap_or_default();
         let mut first = 0_usize;
         let (tiles, rest) = out.as_chunks_mut::<COLUMNS>();

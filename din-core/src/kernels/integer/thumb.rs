@@ -49,10 +49,7 @@ pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride:
     if !is_aligned(weights.as_ptr()) || !is_aligned(product.multipliers.as_ptr()) {
         return portable::product(product, x, out, stride);
     }
-    // Not zipped: that divides by lengths which the compiler does not see to be above zero.
-    let mut outs = chunks::up_to_mut(out, stride);
-    for x in chunks::exact(x, product.inputs).take(rows) {
-        let Some(out) = outs.next() else { break };
+    for (x, out) in chunks::exact(x, product.inputs).take(rows).zip(chunks::up_to_mut(out, stride)) {
         let mut first = 0;
         while first < product.columns {
             // The last four begin with those that are done, where the columns are not a multiple of four.

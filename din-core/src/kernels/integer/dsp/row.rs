@@ -1,7 +1,8 @@
 //! One row against weights of one byte, four columns at a time: the layers of the head, of which there is one row a candidate.
 //!
 //! Two words of inputs serve four columns, and each word of weights becomes two pairs: 22 instructions for sixteen
-//! products. All four words of weights come by one load, which needs them at a multiple of four. Written in assembly for the same reason as [`strip`](super::strip).
+//! products. All four words of weights come by one load, which needs them at a multiple of four. Written in assembly for the
+//! same reason as [`strip`](super::strip).
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
 #[cfg(din_dsp)]

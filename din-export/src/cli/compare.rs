@@ -6,6 +6,7 @@ use super::{CommandResult, JobArguments, load_job};
 use din_export::compare::curves::Curves;
 use din_export::compare::run::{Place, Run};
 use din_export::compare::{CompareError, Comparison, Table};
+use din_export::job::CompareConfig;
 use din_export::output;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ pub struct Arguments {
     /// Folder for table.md, compare.json, curves.svg, and what is done: the same command goes on where it was stopped
     #[arg(long, short, value_name = "DIR", default_value = "din-compare")]
     output: PathBuf,
+    /// A file with a [compare] of its own, in place of the job's
+    #[arg(long, value_name = "FILE")]
+    variants: Option<PathBuf>,
     /// Seeds of each variant [default: what the job says]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
@@ -35,7 +39,10 @@ struct Report {
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
-    let job = load_job(&arguments.job)?;
+    let mut job = load_job(&arguments.job)?;
+    if let Some(file) = &arguments.variants {
+        job.compare = Some(CompareConfig::load(file)?);
+    }
     output::prepare(&arguments.output)?;
     let progress = Progress::new();
     let directory = arguments.job.data.as_deref();

@@ -1,9 +1,10 @@
 //! `[compare]`: variants of a job, compared over several seeds.
 
 use super::error::JobError;
-use super::file::Job;
+use super::file::{Job, explain};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// `[compare]`: what `din-export compare` trains.
 ///
@@ -49,8 +50,28 @@ fn five() -> u64 {
     5
 }
 
+/// A file that holds `[compare]` alone: other variants of a job than its own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VariantsFile {
+    compare: CompareConfig,
+}
+
+impl CompareConfig {
+    /// Reads a file that holds `[compare]` alone.
+    ///
+    /// # Errors
+    /// `Unreadable`, `Invalid` and `UnknownKey`.
+    pub fn load(file: &Path) -> Result<Self, JobError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| JobError::Unreadable { file: file.to_owned(), source })?;
+        let parsed: VariantsFile = toml::from_str(&text).map_err(|error| explain(&error, &text, file))?;
+        Ok(parsed.compare)
+    }
+}
+
 impl Job {
-    /// The variants of `[compare]` with their names; the first is the base.
+    /// The variants of `[compare]` with their names.
     ///
     /// # Errors
     /// Where there is no `[compare]`, its names do not fit together, or a variant is no valid job.

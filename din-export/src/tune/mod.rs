@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`trials`] | draws the settings of each trial from the seed |
 //! | [`halving`] | who goes on from a rung, and who is best |
-//! | [`search`] | trains trials up to each rung, writes down what is done, goes on where it was stopped |
+//! | [`record`] | what is written down of each trial |
+//! | [`search`] | rung by rung, from where it was stopped |
+//! | `heat` | trains the trials of a rung, side by side |
 //! | [`report`] | the table, and the job file of the best trial |
 //!
 //! All trials train on one dataset in memory, or one cache on disk. A trial that reaches a rung is saved and, if it goes on,
@@ -16,10 +18,13 @@
 //! AISTATS 2016. Random rather than grid search: Bergstra and Bengio, JMLR 2012.
 
 pub mod halving;
+mod heat;
+pub mod record;
 pub mod report;
 pub mod search;
 pub mod trials;
 
+pub use record::{Record, TrialResult};
 pub use report::{Report, Row};
 pub use search::{Event, Search, TuneError};
 pub use trials::Trial;

@@ -1,7 +1,7 @@
 //! What a search found: a table, and the job file of the best trial.
 
 use super::halving;
-use super::search::{Record, TrialResult};
+use super::record::{Record, TrialResult};
 use super::trials::Trial;
 use crate::config::training::SelectionMetric;
 use crate::job::Job;

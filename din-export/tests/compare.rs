@@ -1,35 +1,13 @@
 //! A comparison measures what `train` measures, and goes on where it was killed.
 
+mod small_log;
+
 use serde_json::Value;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use small_log::{JOB, command, errors, folder, json, succeed};
 use std::time::Duration;
 
-const JOB: &str = r#"
-name = "compared"
-[data]
-samples = "samples.csv"
-label = "label"
-user = "user"
-time = "time"
-[tables.item]
-dim = 4
-[[candidate]]
-name = "item"
-table = "item"
-[[sequence]]
-name = "clicked"
-capacity = 8
-[[sequence.field]]
-name = "item"
-table = "item"
-[[sequence.source]]
-kind = "log"
-where = { column = "label", equals = "1" }
-[split]
-kind = "time"
-valid_fraction = 0.1
-test_fraction = 0.2
+/// What is added to the job.
+const VARIANTS: &str = r#"
 [model.unit]
 hidden = [8]
 [model.head]
@@ -52,41 +30,13 @@ name = "filter"
 tables.item.min_count = 40
 "#;
 
-/// A folder with the job and a log in which users like items that are near to them; some items are rare.
-fn folder(job: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let mut text = "user,item,label,time\n".to_owned();
-    let mut state = 1_u64;
-    for time in 0..2000 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (user, item) = ((state >> 33) % 50, (state >> 43) % 60 * ((state >> 23) % 60) / 60);
-        let label = u8::from(user.abs_diff(item) < 20 && !(state >> 53).is_multiple_of(5));
-        text += &format!("{user},{item},{label},{time}\n");
-    }
-    std::fs::write(folder.path().join("samples.csv"), text).unwrap();
-    std::fs::write(folder.path().join("job.toml"), job).unwrap();
-    folder
-}
-
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_din-export"));
-    command.current_dir(folder).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn succeed(output: Output) -> Output {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-fn json(folder: &Path, arguments: &[&str]) -> Value {
-    let output = succeed(command(folder, &[&["--json"], arguments].concat()).output().unwrap());
-    serde_json::from_slice(&output.stdout).unwrap()
+fn job() -> String {
+    format!("{JOB}{VARIANTS}")
 }
 
 #[test]
 fn a_variant_is_measured_as_the_job_that_it_makes() {
-    let folder = folder(JOB);
+    let folder = folder(&job());
     let path = folder.path();
     let report = json(path, &["compare", "job.toml", "-o", "compared", "--curves"]);
     let runs = report["runs"].as_array().unwrap();
@@ -97,7 +47,7 @@ fn a_variant_is_measured_as_the_job_that_it_makes() {
         ("dim = 4", "dim = 4\nmin_count = 40"),
     ];
     for (index, (from, to)) in jobs.into_iter().enumerate() {
-        std::fs::write(path.join("variant.toml"), JOB.replace(from, to)).unwrap();
+        std::fs::write(path.join("variant.toml"), job().replace(from, to)).unwrap();
         let trained = json(path, &["train", "variant.toml", "-o", "model", "--seed", "2"]);
         let run = &runs[2 * index + 1];
         assert_eq!(run["seed"], 2);
@@ -124,7 +74,7 @@ fn a_variant_is_measured_as_the_job_that_it_makes() {
 
 #[test]
 fn a_comparison_that_was_killed_goes_on_and_an_added_variant_trains_alone() {
-    let folder = folder(JOB);
+    let folder = folder(&job());
     let path = folder.path();
     let whole = json(path, &["compare", "job.toml", "-o", "whole"]);
     let mut kills = 0;
@@ -145,7 +95,7 @@ fn a_comparison_that_was_killed_goes_on_and_an_added_variant_trains_alone() {
     assert_eq!(json(path, &["compare", "job.toml", "-o", "broken"]), whole, "after {kills} kills");
     let lines = || std::fs::read_to_string(path.join("broken/runs.jsonl")).unwrap().lines().count();
     assert_eq!(lines(), 1 + 6);
-    let more = format!("{JOB}[[compare.variant]]\nname = \"mean\"\nmodel.pooling = \"mean\"\n");
+    let more = format!("{JOB}{VARIANTS}[[compare.variant]]\nname = \"mean\"\nmodel.pooling = \"mean\"\n");
     std::fs::write(path.join("job.toml"), more).unwrap();
     let longer = json(path, &["compare", "job.toml", "-o", "broken"]);
     assert_eq!(longer["runs"].as_array().unwrap()[..6], whole["runs"].as_array().unwrap()[..]);
@@ -154,7 +104,7 @@ fn a_comparison_that_was_killed_goes_on_and_an_added_variant_trains_alone() {
 
 #[test]
 fn variants_of_a_file_stand_in_for_those_of_the_job() {
-    let folder = folder(JOB);
+    let folder = folder(&job());
     let path = folder.path();
     std::fs::write(path.join("other.toml"), "[compare]\n[[compare.variant]]\nname = \"as it is\"\n").unwrap();
     let other = ["compare", "job.toml", "--variants", "other.toml", "--seeds", "1", "-o", "compared"];
@@ -168,7 +118,7 @@ fn variants_of_a_file_stand_in_for_those_of_the_job() {
     ] {
         std::fs::write(path.join("other.toml"), text).unwrap();
         let output = command(path, &other).output().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(1) && errors.contains(problem), "{errors}");
+        let text = errors(&output);
+        assert!(output.status.code() == Some(1) && text.contains(problem), "{text}");
     }
 }

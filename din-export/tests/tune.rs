@@ -1,35 +1,15 @@
 //! A search that is stopped or killed finds what an unbroken one finds, and its best job trains to the figure in the table.
 
+mod small_log;
+
 use serde_json::Value;
+use small_log::{JOB, command, errors, folder, json, succeed};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-const JOB: &str = r#"
-name = "searched"
-[data]
-samples = "samples.csv"
-label = "label"
-user = "user"
-time = "time"
-[tables.item]
-dim = 4
-[[candidate]]
-name = "item"
-table = "item"
-[[sequence]]
-name = "clicked"
-capacity = 8
-[[sequence.field]]
-name = "item"
-table = "item"
-[[sequence.source]]
-kind = "log"
-where = { column = "label", equals = "1" }
-[split]
-kind = "time"
-valid_fraction = 0.2
-test_fraction = 0.1
+/// What is added to the job.
+const SEARCH: &str = r#"
 [model.unit]
 hidden = [8]
 [model.head]
@@ -51,39 +31,14 @@ training.optimizer.learning_rate = { log_uniform = [1e-3, 3e-2] }
 training.regularization = { choice = [{ kind = "none" }, { kind = "mini_batch_aware", lambda = 10.0 }] }
 "#;
 
-/// A folder with the job and a log in which users like items that are near to them.
-fn folder(job: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let mut text = "user,item,label,time\n".to_owned();
-    let mut state = 1_u64;
-    for time in 0..3000 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (user, item) = ((state >> 33) % 50, (state >> 43) % 60);
-        let label = u8::from(user.abs_diff(item) < 20 && !(state >> 53).is_multiple_of(5));
-        text += &format!("{user},{item},{label},{time}\n");
-    }
-    std::fs::write(folder.path().join("samples.csv"), text).unwrap();
-    std::fs::write(folder.path().join("job.toml"), job).unwrap();
-    folder
+fn job() -> String {
+    format!("{JOB}{SEARCH}")
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_din-export"));
-    command.current_dir(folder).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
+const TUNE: [&str; 6] = ["--threads", "2", "tune", "job.toml", "-o", "found"];
 
 fn tune(folder: &Path, output: &str) -> Command {
     command(folder, &["--json", "--threads", "2", "tune", "job.toml", "-o", output])
-}
-
-fn errors(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn succeed(output: Output) -> Output {
-    assert!(output.status.success(), "{}", errors(&output));
-    output
 }
 
 fn read(file: &Path) -> String {
@@ -92,7 +47,7 @@ fn read(file: &Path) -> String {
 
 #[test]
 fn a_search_killed_again_and_again_finds_what_an_unbroken_one_finds() {
-    let folder = folder(JOB);
+    let folder = folder(&job());
     let path = folder.path();
     let start = Instant::now();
     let unbroken = succeed(tune(path, "unbroken").output().unwrap());
@@ -123,7 +78,7 @@ fn a_search_killed_again_and_again_finds_what_an_unbroken_one_finds() {
 
 #[test]
 fn how_many_trials_run_side_by_side_does_not_matter() {
-    let folder = folder(JOB);
+    let folder = folder(&job());
     let path = folder.path();
     let two = succeed(tune(path, "two").output().unwrap());
     let one = ["--json", "--threads", "1", "tune", "job.toml", "-o", "one"];
@@ -132,10 +87,9 @@ fn how_many_trials_run_side_by_side_does_not_matter() {
 
 #[test]
 fn the_best_job_trains_to_the_figure_that_the_table_says() {
-    let folder = folder(JOB);
+    let folder = folder(&job());
     let path = folder.path();
-    let report: Value =
-        serde_json::from_slice(&succeed(tune(path, "found").output().unwrap()).stdout).unwrap();
+    let report = json(path, &TUNE);
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 9);
     // A third of a third came to the end, and the best of them was trained with both seeds.
@@ -147,10 +101,8 @@ fn the_best_job_trains_to_the_figure_that_the_table_says() {
     let elsewhere = tempfile::tempdir().unwrap();
     std::fs::copy(path.join("found/best.toml"), elsewhere.path().join("best.toml")).unwrap();
     for (index, seed) in ["1", "2"].into_iter().enumerate() {
-        let arguments = ["--json", "train", "best.toml", "-o", "model", "--seed", seed];
-        let trained: Value =
-            serde_json::from_slice(&succeed(command(elsewhere.path(), &arguments).output().unwrap()).stdout)
-                .unwrap();
+        let arguments = ["train", "best.toml", "-o", "model", "--seed", seed];
+        let trained = json(elsewhere.path(), &arguments);
         let epoch = trained["best_epoch"].as_u64().unwrap() as usize;
         assert_eq!(trained["epochs"][epoch - 1]["valid"]["auc"], best["figures"][index], "seed {seed}");
         if index == 0 {
@@ -161,13 +113,10 @@ fn the_best_job_trains_to_the_figure_that_the_table_says() {
 
 #[test]
 fn the_table_is_of_validation_and_the_job_itself_is_among_the_trials() {
-    let folder = folder(&JOB.replace("trials = 9", "trials = 1").replace("seeds = 2", "seeds = 1"));
+    let folder = folder(&job().replace("trials = 9", "trials = 1").replace("seeds = 2", "seeds = 1"));
     let path = folder.path();
-    let report: Value =
-        serde_json::from_slice(&succeed(tune(path, "found").output().unwrap()).stdout).unwrap();
-    let trained =
-        succeed(command(path, &["--json", "train", "job.toml", "-o", "model"]).output().unwrap()).stdout;
-    let trained: Value = serde_json::from_slice(&trained).unwrap();
+    let report = json(path, &TUNE);
+    let trained = json(path, &["train", "job.toml", "-o", "model"]);
     let epoch = trained["best_epoch"].as_u64().unwrap() as usize;
     assert_eq!(report["rows"][0]["valid"], trained["epochs"][epoch - 1]["valid"]);
     let text = succeed(command(path, &["tune", "job.toml", "-o", "found"]).output().unwrap());
@@ -201,7 +150,7 @@ fn a_bad_range_is_refused_before_any_data_are_read() {
         ("trials = 9", "trails = 9", "line 36: unknown key `trails`; the nearest valid name is `trials`"),
     ];
     for (from, to, problem) in cases {
-        let folder = folder(&JOB.replacen(from, to, 1));
+        let folder = folder(&job().replacen(from, to, 1));
         std::fs::remove_file(folder.path().join("samples.csv")).unwrap();
         let output = tune(folder.path(), "found").output().unwrap();
         let text = errors(&output);
@@ -213,7 +162,7 @@ fn a_bad_range_is_refused_before_any_data_are_read() {
 
 #[test]
 fn a_search_of_other_ranges_or_data_is_not_continued() {
-    let folder = folder(&JOB.replace("trials = 9", "trials = 2"));
+    let folder = folder(&job().replace("trials = 9", "trials = 2"));
     let path = folder.path();
     succeed(tune(path, "found").output().unwrap());
     let before = read(&path.join("found/trials.jsonl"));
@@ -231,13 +180,13 @@ fn a_search_of_other_ranges_or_data_is_not_continued() {
     std::fs::write(path.join("samples.csv"), samples.replacen(",1,", ",0,", 1)).unwrap();
     refused("data");
     std::fs::write(path.join("samples.csv"), samples).unwrap();
-    std::fs::write(path.join("job.toml"), JOB).unwrap();
+    std::fs::write(path.join("job.toml"), job()).unwrap();
     refused("trials");
 }
 
 #[test]
 fn a_trial_whose_numbers_leave_their_range_fails_alone() {
-    let job = JOB
+    let job = job()
         .replace("training.optimizer.learning_rate = { log_uniform = [1e-3, 3e-2] }", "")
         .replace(
             "[tune.ranges]",
@@ -255,7 +204,7 @@ fn a_trial_whose_numbers_leave_their_range_fails_alone() {
 #[test]
 #[cfg(unix)]
 fn a_signal_stops_the_search_with_its_exit_code_and_the_same_command_goes_on() {
-    let folder = folder(&JOB.replace("epochs = 6", "epochs = 30\npatience = 0"));
+    let folder = folder(&job().replace("epochs = 6", "epochs = 30\npatience = 0"));
     let path = folder.path();
     let child = tune(path, "found").spawn().unwrap();
     let start = Instant::now();

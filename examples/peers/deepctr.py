@@ -26,12 +26,13 @@ from sklearn.metrics import roc_auc_score
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def read_samples(job):
-    """The columns that `coded_samples` writes, by name, and what it says of tables."""
+def read_samples(job, written):
+    """The columns that `coded_samples` writes, by name, and what it says of tables; `written`: it has written them already."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "samples.safetensors"
-        command = ["cargo", "run", "--release", "--quiet", "-p", "din-export", "--example", "coded_samples", "--", job, out]
-        subprocess.run(command, check=True, cwd=ROOT)
+        out = Path(written or Path(folder) / "samples.safetensors")
+        if not written:
+            example = ["cargo", "run", "--release", "--quiet", "-p", "din-export", "--example", "coded_samples"]
+            subprocess.run([*example, "--", Path(job).resolve(), out], check=True, cwd=ROOT)
         with safe_open(out, "numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
 
@@ -39,8 +40,8 @@ def read_samples(job):
 class Samples:
     """Features as DeepCTR-Torch wants them: one dictionary of arrays, histories padded at their end."""
 
-    def __init__(self, job):
-        columns, tables = read_samples(job)
+    def __init__(self, job, written):
+        columns, tables = read_samples(job, written)
         config = tomllib.loads(Path(job).read_text())
         dims = {name: table["dim"] for name, table in config["tables"].items()}
         if len(config["sequence"]) != 1:
@@ -118,6 +119,7 @@ def train(samples, seed, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("job")
+    parser.add_argument("--samples", help="what the example coded_samples wrote, if it ran before")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--patience", type=int, default=2)
@@ -129,7 +131,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    samples = Samples(options.job)
+    samples = Samples(options.job, options.samples)
     runs = [train(samples, seed, options) for seed in range(1, options.seeds + 1)]
     for name in ("valid_auc", "auc", "gauc"):
         figures = np.array([run[name] for run in runs])

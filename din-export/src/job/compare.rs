@@ -104,19 +104,13 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::super::file::Job;
-    use std::path::Path;
-
-    fn job(compare: &str) -> Job {
-        let shipped = include_str!("../../../examples/kuairand/job.toml");
-        let own = shipped.split_once("\n[compare]").map_or(shipped, |(own, _)| own);
-        Job::from_toml(&format!("{own}\n{compare}"), Path::new("job.toml")).unwrap()
-    }
+    use super::super::shipped_with;
 
     #[test]
     fn a_variant_is_the_job_with_its_keys_changed() {
         let text = "[compare]\n[[compare.variant]]\nname = \"base\"\nmodel.pooling = \"sum\"\ntables.\"*\".dim = 3\n\
                     [[compare.variant]]\nname = \"job\"\n";
-        let job = job(text);
+        let job = shipped_with(text);
         let variants = job.variants().unwrap();
         let mut expected = job.clone();
         expected.model.pooling = crate::config::model::PoolingKind::Sum;
@@ -127,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_variant_that_is_no_job_names_itself_and_the_nearest_key() {
-        let error = |text: &str| job(text).variants().unwrap_err().to_string();
+        let error = |text: &str| shipped_with(text).variants().unwrap_err().to_string();
         assert_eq!(
             error("[compare]\n[[compare.variant]]\nname = \"a\"\nmodel.poling = \"sum\"\n"),
             "job.toml: `compare.variant.a` has the unknown key `poling`; the nearest valid name is `pooling`"

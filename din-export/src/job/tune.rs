@@ -281,14 +281,10 @@ fn find<'a>(table: &'a Table, path: &[String]) -> Option<&'a Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::Job;
     use super::*;
-    use std::path::Path;
 
     fn job(tune: &str) -> Job {
-        let shipped = include_str!("../../../examples/kuairand/job.toml");
-        let own = shipped.split_once("\n[compare]").map_or(shipped, |(own, _)| own);
-        Job::from_toml(&format!("{own}\n[tune]\n{tune}"), Path::new("job.toml")).unwrap()
+        crate::job::shipped_with(&format!("[tune]\n{tune}"))
     }
 
     #[test]

@@ -93,12 +93,9 @@ fn draw_value(entry: &Searched, rng: &mut ChaCha8Rng) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn job(tune: &str) -> Job {
-        let shipped = include_str!("../../../examples/kuairand/job.toml");
-        let own = shipped.split_once("\n[compare]").map_or(shipped, |(own, _)| own);
-        Job::from_toml(&format!("{own}\n[tune]\n{tune}"), Path::new("job.toml")).unwrap()
+        crate::job::shipped_with(&format!("[tune]\n{tune}"))
     }
 
     const RANGES: &str = "[tune.ranges]\n\

@@ -147,7 +147,7 @@ fn a_bad_range_is_refused_before_any_data_are_read() {
             "lambda = -1.0",
             "`tune.ranges.training.regularization`: `regularization.lambda` is -1",
         ),
-        ("trials = 9", "trails = 9", "line 36: unknown key `trails`; the nearest valid name is `trials`"),
+        ("trials = 9", "trails = 9", "line 37: unknown key `trails`; the nearest valid name is `trials`"),
     ];
     for (from, to, problem) in cases {
         let folder = folder(&job().replacen(from, to, 1));

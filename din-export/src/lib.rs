@@ -22,15 +22,18 @@
 //! |---|---|
 //! | [`schema`] | what a model reads: tables, fields, sequences |
 //! | [`weights`], [`request`] | a model as trained, before folding; what is asked of one |
-//! | [`output`], [`metrics`] | files that are whole or not there; log loss, AUC, GAUC, calibration |
+//! | [`output`], [`metrics`], [`side_by_side`] | files that are whole or not there; log loss, AUC, GAUC, calibration; several runs at a time |
+//! | [`ledger`] | what is done of many runs |
 //! | [`config`], [`blob`] | what a job may say of model and training; folding, quantising, writing |
 //! | [`job`] | the job file: every key is documented on its struct |
 //! | [`import`], [`data`] | models as safetensors and TOML, in and out; CSV and Parquet to a [`data::dataset::Dataset`] |
 //! | [`network`] | forward and backward |
 //! | [`training`] | epochs, optimisers, regularisation |
 //! | [`journal`] | `metrics.jsonl` and TensorBoard files of a run |
+//! | [`tune`] | a search over the ranges of a job |
 //! | [`scoring`] | a request scored along the path of its blob |
 //! | [`evaluation`], [`rank`], [`inspect`], [`bench`](mod@bench) | a blob measured, asked, described, timed: all through din-core |
+//! | [`compare`] | variants of a job over several seeds |
 //! | [`emit`] | a blob as source code, with a self-test |
 //! | [`tradeoff`] | numeric paths and row forms against a budget |
 //! | [`demo`] | four models compared on the data that ship |
@@ -38,6 +41,7 @@
 
 pub mod bench;
 pub mod blob;
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod demo;
@@ -47,6 +51,7 @@ pub mod import;
 pub mod inspect;
 pub mod job;
 pub mod journal;
+pub mod ledger;
 pub mod metrics;
 pub mod network;
 pub mod output;
@@ -54,6 +59,8 @@ pub mod rank;
 pub mod request;
 pub mod schema;
 pub mod scoring;
+pub mod side_by_side;
 pub mod tradeoff;
 pub mod training;
+pub mod tune;
 pub mod weights;

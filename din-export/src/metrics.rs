@@ -150,6 +150,24 @@ pub fn calibration(scores: &[f32], labels: &[f32]) -> Calibration {
     }
 }
 
+/// The mean; not a number without figures.
+#[must_use]
+pub fn mean(figures: &[f64]) -> f64 {
+    figures.iter().sum::<f64>() / figures.len() as f64
+}
+
+/// Standard error of the mean; 0 for a single figure.
+#[must_use]
+pub fn standard_error(figures: &[f64]) -> f64 {
+    let n = figures.len() as f64;
+    if figures.len() < 2 {
+        return 0.0;
+    }
+    let mean = mean(figures);
+    let squares: f64 = figures.iter().map(|figure| (figure - mean).powi(2)).sum();
+    (squares / (n - 1.0) / n).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

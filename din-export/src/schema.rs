@@ -126,6 +126,14 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// The same fields and ids in tables of other widths, one for each table.
+    #[must_use]
+    pub fn with_dims(&self, dims: &[usize]) -> Self {
+        let mut schema = self.clone();
+        schema.tables.iter_mut().zip(dims).for_each(|(table, &dim)| table.dim = dim);
+        schema
+    }
+
     /// Inputs that a field contributes: the dim of its table, or 1.
     #[must_use]
     pub fn width(&self, field: &Field) -> usize {

@@ -180,7 +180,13 @@ fn the_number_of_threads_does_not_change_the_weights() {
 #[test]
 fn early_stopping_returns_the_best_validation_epoch() {
     let dataset = dataset(400, false);
-    for select_on in [SelectionMetric::Auc, SelectionMetric::Gauc, SelectionMetric::LogLoss] {
+    for select_on in [
+        SelectionMetric::Auc,
+        SelectionMetric::Gauc,
+        SelectionMetric::Uauc,
+        SelectionMetric::AucAndUauc,
+        SelectionMetric::LogLoss,
+    ] {
         let config = TrainingConfig { patience: 3, select_on, ..config(30) };
         let mut seen = Vec::new();
         let trained = train(&dataset, &model(PoolingKind::Sum), &config, &mut |event| {
@@ -194,6 +200,10 @@ fn early_stopping_returns_the_best_validation_epoch() {
         let figure = |metrics: &Metrics| match select_on {
             SelectionMetric::Auc => metrics.auc.unwrap(),
             SelectionMetric::Gauc => metrics.gauc.unwrap().weighted,
+            SelectionMetric::Uauc => metrics.gauc.unwrap().unweighted,
+            SelectionMetric::AucAndUauc => {
+                (metrics.auc.unwrap() + metrics.gauc.unwrap().unweighted) / 2.0
+            }
             SelectionMetric::LogLoss => -metrics.log_loss,
         };
         let best = seen.iter().map(|epoch| figure(&epoch.valid)).fold(f64::NEG_INFINITY, f64::max);

@@ -1,6 +1,8 @@
 //! A thin command line over the library: one file a command.
 
 mod bench;
+mod compare;
+mod data;
 mod demo;
 mod emit;
 mod eval;
@@ -12,6 +14,7 @@ mod rank;
 mod size;
 mod stop;
 mod train;
+mod tune;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -49,6 +52,10 @@ enum Command {
     Demo(demo::Arguments),
     /// Train the model of a job and export it
     Train(train::Arguments),
+    /// Search the ranges of a job for the settings that are best on its validation split
+    Tune(tune::Arguments),
+    /// Train variants of a job with several seeds each, and print what they are worth as a table
+    Compare(compare::Arguments),
     /// Measure a blob on a job's data, with din-core
     Eval(eval::Arguments),
     /// Write a trained model as a blob
@@ -91,6 +98,8 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Demo(arguments) => demo::run(arguments, cli.json),
         Command::Train(arguments) => train::run(arguments, cli.json),
+        Command::Tune(arguments) => tune::run(arguments, cli.json),
+        Command::Compare(arguments) => compare::run(arguments, cli.json),
         Command::Eval(arguments) => eval::run(arguments, cli.json),
         Command::Export(arguments) => export::run(arguments, cli.json),
         Command::Inspect(arguments) => inspect::run(arguments, cli.json),

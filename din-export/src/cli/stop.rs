@@ -3,7 +3,7 @@
 use signal_hook::SigId;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -39,7 +39,19 @@ impl StopSignals {
 
     /// What a run that stopped says.
     pub fn stopped(&self, checkpoint: Option<PathBuf>) -> Stopped {
-        Stopped { signal: self.signal.load(Ordering::Relaxed) as u8, checkpoint }
+        self.stopped_with(match checkpoint {
+            Some(file) => format!("stopped, saved as {}; continue with --resume", file.display()),
+            None => "stopped; nothing was saved, as checkpoints are off".to_owned(),
+        })
+    }
+
+    /// What work of many runs says, which goes on where it was when the same command is given again.
+    pub fn stopped_between(&self, folder: &Path) -> Stopped {
+        self.stopped_with(format!("stopped, saved in {}; the same command goes on", folder.display()))
+    }
+
+    fn stopped_with(&self, message: String) -> Stopped {
+        Stopped { signal: self.signal.load(Ordering::Relaxed) as u8, message }
     }
 }
 
@@ -55,7 +67,7 @@ impl Drop for StopSignals {
 #[derive(Debug)]
 pub struct Stopped {
     signal: u8,
-    checkpoint: Option<PathBuf>,
+    message: String,
 }
 
 impl Stopped {
@@ -67,10 +79,7 @@ impl Stopped {
 
 impl fmt::Display for Stopped {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.checkpoint {
-            Some(file) => write!(out, "stopped, saved as {}; continue with --resume", file.display()),
-            None => write!(out, "stopped; nothing was saved, as checkpoints are off"),
-        }
+        out.write_str(&self.message)
     }
 }
 

@@ -1,26 +1,20 @@
 //! `din-export train`
 
+use super::data::Data;
 use super::progress::{Progress, Rate};
 use super::stop::StopSignals;
 use super::{CommandResult, JobArguments, load_job};
 use din_export::blob;
-
 use din_export::config::interval::Interval;
-use din_export::data::DataError;
-use din_export::data::cache::{Cache, Split};
-use din_export::data::dataset::Dataset;
-use din_export::data::load::LoadStep;
-use din_export::evaluation::{Evaluation, EvaluationError, evaluate, evaluate_cached};
-use din_export::job::Job;
+use din_export::data::cache::Split;
+use din_export::evaluation::Evaluation;
 use din_export::journal::Journal;
-use din_export::request::Request;
 use din_export::training::checkpoint::Folder;
 use din_export::training::memory::{self, MemoryNeed};
-use din_export::training::{EpochReport, Event, Outcome, RunOptions, Source, run as train};
-use din_export::weights::ModelWeights;
-use din_export::{data, import, output, tradeoff};
+use din_export::training::{EpochReport, Event, Outcome, RunOptions, run as train};
+use din_export::{import, output};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -70,9 +64,8 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let checkpoints = arguments.output.join("checkpoints");
     let progress = Progress::new();
     let data = Data::open(&job, arguments.job.data.as_deref(), &progress)?;
-    let [train_samples, valid_samples, test_samples] = data.samples();
-    progress
-        .line(&format!("{train_samples} training, {valid_samples} validation, {test_samples} test samples"));
+    let [.., test_samples] = data.samples();
+    progress.line(&data.samples_text());
     let need = MemoryNeed::of(data.source().schema(), &job.model, &job.training);
     progress.line(&format!("training needs {need}"));
     if !arguments.over_memory {
@@ -83,6 +76,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
         checkpoints: Some(checkpoints.clone()),
         resume: arguments.resume,
         stop: Some(signals.flag()),
+        ..RunOptions::default()
     };
     let mut journal = Journal::new(&arguments.output, job.training.log_every);
     let mut broken = None;
@@ -132,71 +126,6 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     Folder::new(&checkpoints).clear()?;
     drop(progress);
     super::print(json, &report, &text(&report, &arguments.output))
-}
-
-/// The samples of a job, in memory or on disk.
-enum Data {
-    Memory(Box<Dataset>),
-    Stream(Box<Cache>, usize),
-}
-
-impl Data {
-    fn open(job: &Job, directory: Option<&Path>, progress: &Progress) -> Result<Self, DataError> {
-        let mut begin = |step: LoadStep<'_>| progress.begin(&step.to_string());
-        match &job.data.stream {
-            None => Ok(Self::Memory(Box::new(data::load(job, directory, &mut begin)?))),
-            Some(stream) => {
-                Ok(Self::Stream(Box::new(Cache::open(job, directory, &mut begin)?), stream.window))
-            }
-        }
-    }
-
-    /// Of the training, validation and test split.
-    fn samples(&self) -> [u64; 3] {
-        match self {
-            Self::Memory(data) => [&data.train, &data.valid, &data.test].map(|split| split.len() as u64),
-            Self::Stream(cache, _) => {
-                [Split::Train, Split::Valid, Split::Test].map(|split| cache.samples(split))
-            }
-        }
-    }
-
-    fn source(&self) -> Source<'_> {
-        match self {
-            Self::Memory(dataset) => Source::Memory(dataset),
-            Self::Stream(cache, window) => Source::Stream { cache, window: *window },
-        }
-    }
-
-    fn evaluate(&self, blob: &[u8], split: Split) -> Result<Evaluation, EvaluationError> {
-        match self {
-            Self::Stream(cache, _) => evaluate_cached(blob, cache, split),
-            Self::Memory(dataset) => {
-                let indices = match split {
-                    Split::Train => &dataset.train,
-                    Split::Valid => &dataset.valid,
-                    Split::Test => &dataset.test,
-                };
-                evaluate(blob, dataset, indices)
-            }
-        }
-    }
-
-    /// From the training samples; of a cache, from the first window.
-    fn calibration_requests(
-        &self,
-        weights: &ModelWeights,
-    ) -> Result<Vec<Request>, Box<dyn std::error::Error + Send + Sync>> {
-        let first;
-        let dataset = match self {
-            Self::Memory(dataset) => dataset,
-            Self::Stream(cache, window) => {
-                first = cache.first_samples(*window)?;
-                &first
-            }
-        };
-        Ok(tradeoff::calibration_requests(weights, dataset, &dataset.train)?)
-    }
 }
 
 fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, epochs: usize) {

@@ -96,8 +96,35 @@ pub enum SelectionMetric {
     Auc,
     /// Highest impression-weighted GAUC.
     Gauc,
+    /// Highest UAUC: AUC within users, their plain mean.
+    Uauc,
+    /// Highest mean of AUC and UAUC, for rankings that are judged by both.
+    AucAndUauc,
     /// Lowest log loss.
     LogLoss,
+}
+
+impl SelectionMetric {
+    /// For people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auc => "AUC",
+            Self::Gauc => "GAUC",
+            Self::Uauc => "UAUC",
+            Self::AucAndUauc => "mean of AUC and UAUC",
+            Self::LogLoss => "log loss",
+        }
+    }
+
+    /// A figure as people write it, of one for which larger is better.
+    #[must_use]
+    pub fn shown(self, figure: f64) -> f64 {
+        match self {
+            Self::LogLoss => -figure,
+            _ => figure,
+        }
+    }
 }
 
 /// When a run is saved, so that it can be resumed.

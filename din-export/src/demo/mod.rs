@@ -18,7 +18,7 @@ pub use variant::Variant;
 
 use crate::data::dataset::Dataset;
 use crate::job::Job;
-use std::sync::Mutex;
+use crate::side_by_side::side_by_side;
 
 /// Trains every variant with every seed, two cores' worth at a time: each run is on one thread, so that the results do
 /// not depend on the number of threads. `on_progress` hears lines for people, from any thread.
@@ -36,30 +36,10 @@ pub fn run(
         .into_iter()
         .flat_map(|variant| (1..=scale.seeds).map(move |seed| (variant, seed)))
         .collect();
-    let queue_len = queue.len();
-    let queue = Mutex::new({
-        queue.sort_by_key(|(variant, _)| *variant);
-        queue
-    });
-    let done: Mutex<Vec<Result<Run, DemoError>>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..rayon::current_num_threads().min(queue_len) {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().expect("no thread panics while it holds the lock").pop();
-                    let Some((variant, seed)) = next else { break };
-                    let result = run::run(job, dataset, variant, seed, scale, on_progress);
-                    let failed = result.is_err();
-                    done.lock().expect("no thread panics while it holds the lock").push(result);
-                    if failed {
-                        queue.lock().expect("no thread panics while it holds the lock").clear();
-                    }
-                }
-            });
-        }
-    });
-    let runs = done.into_inner().expect("every thread has ended");
-    let mut runs = runs.into_iter().collect::<Result<Vec<Run>, DemoError>>()?;
+    queue.sort_by_key(|(variant, _)| std::cmp::Reverse(*variant));
+    let mut runs = side_by_side(queue, rayon::current_num_threads(), 1, |(variant, seed)| {
+        run::run(job, dataset, variant, seed, scale, on_progress)
+    })?;
     runs.sort_by_key(|run| (run.variant, run.seed));
     let shown = slates::choose(job, dataset, &runs)?;
     Ok(Report::new(dataset, runs, shown))

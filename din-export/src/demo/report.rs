@@ -5,6 +5,7 @@ use super::run::{BlobFigures, Run, SLATE};
 use super::slates::Slate;
 use crate::blob::Embedding;
 use crate::data::dataset::Dataset;
+use crate::metrics::{mean, standard_error};
 use serde::Serialize;
 use std::fmt;
 
@@ -152,21 +153,6 @@ fn findings(runs: &[Run]) -> Vec<Finding> {
             &best_test_epoch,
         ),
     ]
-}
-
-fn mean(figures: &[f64]) -> f64 {
-    figures.iter().sum::<f64>() / figures.len() as f64
-}
-
-/// Of the mean; 0 for a single figure.
-fn standard_error(figures: &[f64]) -> f64 {
-    let n = figures.len() as f64;
-    if figures.len() < 2 {
-        return 0.0;
-    }
-    let mean = mean(figures);
-    let squares: f64 = figures.iter().map(|figure| (figure - mean).powi(2)).sum();
-    (squares / (n - 1.0) / n).sqrt()
 }
 
 impl fmt::Display for Report {

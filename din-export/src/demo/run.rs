@@ -88,7 +88,7 @@ pub struct Run {
 /// Candidates of a timed slate.
 pub const SLATE: usize = 50;
 
-/// Trains and measures, on one thread.
+/// Trains and measures, in the thread pool that it is called in.
 ///
 /// # Errors
 /// Any variant of [`DemoError`] but `NoUsers`.
@@ -100,20 +100,17 @@ pub fn run(
     scale: Scale,
     on_progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Run, DemoError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-    pool.install(|| {
-        let start = Instant::now();
-        let run = train_and_measure(&variant.job(job), dataset, variant, seed, scale)?;
-        on_progress(&format!(
-            "{}, seed {seed}: {} epochs, best on validation {}, test AUC {:.4} ({:.0} s)",
-            variant.name(),
-            run.epochs.len(),
-            run.best_epoch,
-            run.blobs[0].test.auc.unwrap_or(f64::NAN),
-            start.elapsed().as_secs_f64()
-        ));
-        Ok(run)
-    })
+    let start = Instant::now();
+    let run = train_and_measure(&variant.job(job), dataset, variant, seed, scale)?;
+    on_progress(&format!(
+        "{}, seed {seed}: {} epochs, best on validation {}, test AUC {:.4} ({:.0} s)",
+        variant.name(),
+        run.epochs.len(),
+        run.best_epoch,
+        run.blobs[0].test.auc.unwrap_or(f64::NAN),
+        start.elapsed().as_secs_f64()
+    ));
+    Ok(run)
 }
 
 fn train_and_measure(

@@ -1,5 +1,6 @@
 //! The job as a whole, and how it is loaded.
 
+use super::compare::CompareConfig;
 use super::error::JobError;
 use super::export::ExportConfig;
 use super::field::{FieldConfig, TableConfig};
@@ -7,6 +8,7 @@ use super::nearest::Suggestion;
 use super::sequence::SequenceConfig;
 use super::source::{DataConfig, SideConfig};
 use super::split::{NegativesConfig, SplitConfig};
+use super::tune::TuneConfig;
 use crate::config::model::ModelConfig;
 use crate::config::training::TrainingConfig;
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,12 @@ pub struct Job {
     /// `[export]`
     #[serde(default)]
     pub export: ExportConfig,
+    /// `[tune]`: what `din-export tune` searches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<TuneConfig>,
+    /// `[compare]`: what `din-export compare` compares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<CompareConfig>,
 }
 
 impl Job {

@@ -323,7 +323,7 @@ impl Job {
     }
 
     /// Whether `found` is among the names that the job defines.
-    fn known<'a>(
+    pub(super) fn known<'a>(
         &self,
         key: String,
         what: &'static str,
@@ -350,7 +350,7 @@ impl Job {
         field.table.as_ref().map_or(1, |table| self.tables[table].dim)
     }
 
-    fn refuse(&self, key: impl Into<String>, problem: &str) -> Result<(), JobError> {
+    pub(super) fn refuse<T>(&self, key: impl Into<String>, problem: &str) -> Result<T, JobError> {
         Err(JobError::Contradiction { file: self.file.clone(), key: key.into(), problem: problem.to_owned() })
     }
 

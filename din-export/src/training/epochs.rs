@@ -29,6 +29,8 @@ pub struct RunOptions<'a> {
     pub resume: bool,
     /// Once true, the run is saved and stops after the step.
     pub stop: Option<&'a AtomicBool>,
+    /// Width of each table's rows, where it is not that of the data's schema: runs of many widths share one dataset.
+    pub dims: Option<&'a [usize]>,
 }
 
 /// Trains a new network and returns the weights of the epoch that is best on the validation split.
@@ -118,7 +120,13 @@ impl<'a, 'e> Run<'a, 'e> {
             epochs: Vec::new(),
             best: None,
         };
-        let network = Network::new(source.schema(), model, config.embedding_init, config.seed)?;
+        let network = match options.dims {
+            None => Network::new(source.schema(), model, config.embedding_init, config.seed)?,
+            Some(dims) => {
+                let schema = source.schema().with_dims(dims);
+                Network::new(&schema, model, config.embedding_init, config.seed)?
+            }
+        };
         let counts = match config.regularization.kind {
             RegularizationKind::MiniBatchAware => source.counts(network.schema())?,
             RegularizationKind::None | RegularizationKind::L2 => Vec::new(),
@@ -286,15 +294,19 @@ impl<'a, 'e> Run<'a, 'e> {
     }
 }
 
-/// The larger, the better.
-fn selection_figure(metric: SelectionMetric, valid: &Metrics) -> Result<f64, TrainingError> {
+/// What epochs and runs are chosen by: the larger, the better.
+///
+/// # Errors
+/// `NoSelectionMetric`, where the validation split does not have it.
+pub fn selection_figure(metric: SelectionMetric, valid: &Metrics) -> Result<f64, TrainingError> {
     let missing = |metric, reason| TrainingError::NoSelectionMetric { metric, reason };
+    let auc = || valid.auc.ok_or(missing("AUC", "all its labels are the same"));
+    let gauc = |name| valid.gauc.ok_or(missing(name, "all labels of each of its users are the same"));
     match metric {
-        SelectionMetric::Auc => valid.auc.ok_or(missing("AUC", "all its labels are the same")),
-        SelectionMetric::Gauc => valid
-            .gauc
-            .map(|gauc| gauc.weighted)
-            .ok_or(missing("GAUC", "all labels of each of its users are the same")),
+        SelectionMetric::Auc => auc(),
+        SelectionMetric::Gauc => Ok(gauc("GAUC")?.weighted),
+        SelectionMetric::Uauc => Ok(gauc("UAUC")?.unweighted),
+        SelectionMetric::AucAndUauc => Ok(f64::midpoint(auc()?, gauc("UAUC")?.unweighted)),
         SelectionMetric::LogLoss => Ok(-valid.log_loss),
     }
 }

@@ -51,7 +51,7 @@ pub enum TrainingError {
         "the valid split has no {metric}, because {reason}: set `select_on = \"log_loss\"`, or change the split"
     )]
     NoSelectionMetric {
-        /// AUC or GAUC.
+        /// AUC, GAUC or UAUC.
         metric: &'static str,
         /// Why not.
         reason: &'static str,

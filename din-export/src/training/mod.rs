@@ -17,9 +17,9 @@ pub mod source;
 pub mod trainer;
 
 pub use checkpoint::CheckpointError;
-pub use epochs::{RunOptions, run, train};
+pub use epochs::{RunOptions, run, selection_figure, train};
 pub use error::TrainingError;
 pub use evaluation::{evaluate, predict};
 pub use report::{EpochReport, Event, Outcome, Trained};
 pub use source::Source;
-pub use trainer::Trainer;
+pub use trainer::{Trainer, check_settings};

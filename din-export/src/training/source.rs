@@ -55,7 +55,8 @@ impl Source<'_> {
     }
 
     /// A hash of all that is trained on.
-    pub(super) fn identity(&self) -> u64 {
+    #[must_use]
+    pub fn identity(&self) -> u64 {
         match self {
             Self::Memory(dataset) => identity::of_dataset(dataset),
             // Another window is another order of the samples.

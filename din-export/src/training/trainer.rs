@@ -65,7 +65,7 @@ impl Trainer {
         decay: RowDecay,
         config: &TrainingConfig,
     ) -> Result<Self, TrainingError> {
-        check(config)?;
+        check_settings(config)?;
         let optimizer = Optimizer::new(&config.optimizer, &mut network);
         let mut dropout_rng = ChaCha8Rng::seed_from_u64(config.seed);
         dropout_rng.set_stream(DROPOUT_STREAM);
@@ -139,7 +139,10 @@ impl Trainer {
 }
 
 /// Refuses settings outside their ranges.
-fn check(config: &TrainingConfig) -> Result<(), TrainingError> {
+///
+/// # Errors
+/// `Setting`, which names the key.
+pub fn check_settings(config: &TrainingConfig) -> Result<(), TrainingError> {
     let optimizer = &config.optimizer;
     let positive = |value: f64| value > 0.0 && value.is_finite();
     let non_negative = |value: f64| value >= 0.0 && value.is_finite();

@@ -1,0 +1,124 @@
+//! A comparison measures what `train` measures, and goes on where it was killed.
+
+mod small_log;
+
+use serde_json::Value;
+use small_log::{JOB, command, errors, folder, json, succeed};
+use std::time::Duration;
+
+/// What is added to the job.
+const VARIANTS: &str = r#"
+[model.unit]
+hidden = [8]
+[model.head]
+hidden = [8]
+[training]
+epochs = 3
+patience = 0
+batch_size = 32
+[compare]
+seeds = 2
+base = "sum"
+[[compare.variant]]
+name = "sum"
+model.pooling = "sum"
+[[compare.variant]]
+name = "wide"
+tables.item.dim = 6
+[[compare.variant]]
+name = "filter"
+tables.item.min_count = 40
+"#;
+
+fn job() -> String {
+    format!("{JOB}{VARIANTS}")
+}
+
+#[test]
+fn a_variant_is_measured_as_the_job_that_it_makes() {
+    let folder = folder(&job());
+    let path = folder.path();
+    let report = json(path, &["compare", "job.toml", "-o", "compared", "--curves"]);
+    let runs = report["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 6);
+    let jobs = [
+        ("[model.unit]", "[model]\npooling = \"sum\"\n[model.unit]"),
+        ("dim = 4", "dim = 6"),
+        ("dim = 4", "dim = 4\nmin_count = 40"),
+    ];
+    for (index, (from, to)) in jobs.into_iter().enumerate() {
+        std::fs::write(path.join("variant.toml"), job().replace(from, to)).unwrap();
+        let trained = json(path, &["train", "variant.toml", "-o", "model", "--seed", "2"]);
+        let run = &runs[2 * index + 1];
+        assert_eq!(run["seed"], 2);
+        for figure in ["log_loss", "auc", "gauc"] {
+            assert_eq!(run["test"][figure], trained["test"][figure], "{figure} of {}", run["variant"]);
+        }
+        assert_eq!(run["epochs"], trained["epochs"], "{}", run["variant"]);
+        assert_eq!(run["curve"].as_array().unwrap().len(), 3);
+    }
+    // The test splits of the curves are that of the table, though scored by the network in training.
+    let auc = |value: &Value| value["auc"].as_f64().unwrap();
+    for run in runs {
+        let epoch = run["best_epoch"].as_u64().unwrap() as usize;
+        let curve = &run["curve"][epoch - 1];
+        assert!((auc(&curve["test"]) - auc(&run["test"])).abs() < 1e-4, "{run}");
+        assert_ne!(curve["train"]["samples"], curve["test"]["samples"]);
+    }
+    let svg = std::fs::read_to_string(path.join("compared/curves.svg")).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert!(["sum", "wide", "filter"].iter().all(|name| svg.contains(&format!(">{name}</text>"))), "{svg}");
+    let table = std::fs::read_to_string(path.join("compared/table.md")).unwrap();
+    assert!(table.contains("| filter | ") && table.contains("GAUC over sum"), "{table}");
+}
+
+#[test]
+fn a_comparison_that_was_killed_goes_on_and_an_added_variant_trains_alone() {
+    let folder = folder(&job());
+    let path = folder.path();
+    let whole = json(path, &["compare", "job.toml", "-o", "whole"]);
+    let mut kills = 0;
+    let mut life = Duration::from_millis(100);
+    loop {
+        let mut child = command(path, &["compare", "job.toml", "-o", "broken"]).spawn().unwrap();
+        std::thread::sleep(life);
+        life += Duration::from_millis(100);
+        if child.try_wait().unwrap().is_some() {
+            succeed(child.wait_with_output().unwrap());
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    assert!(kills > 0, "it was never killed");
+    assert_eq!(json(path, &["compare", "job.toml", "-o", "broken"]), whole, "after {kills} kills");
+    let lines = || std::fs::read_to_string(path.join("broken/runs.jsonl")).unwrap().lines().count();
+    assert_eq!(lines(), 1 + 6);
+    let more = format!("{JOB}{VARIANTS}[[compare.variant]]\nname = \"mean\"\nmodel.pooling = \"mean\"\n");
+    std::fs::write(path.join("job.toml"), more).unwrap();
+    let longer = json(path, &["compare", "job.toml", "-o", "broken"]);
+    assert_eq!(longer["runs"].as_array().unwrap()[..6], whole["runs"].as_array().unwrap()[..]);
+    assert_eq!(lines(), 1 + 8);
+}
+
+#[test]
+fn variants_of_a_file_stand_in_for_those_of_the_job() {
+    let folder = folder(&job());
+    let path = folder.path();
+    std::fs::write(path.join("other.toml"), "[compare]\n[[compare.variant]]\nname = \"as it is\"\n").unwrap();
+    let other = ["compare", "job.toml", "--variants", "other.toml", "--seeds", "1", "-o", "compared"];
+    let report = json(path, &other);
+    assert_eq!(report["table"]["base"], "as it is");
+    assert_eq!(report["runs"].as_array().unwrap().len(), 1);
+    for (text, problem) in [
+        ("[compare]\n[[compare.variant]]\nname = \"a\"\nmodel.poling = 1\n", "has the unknown key `poling`"),
+        ("[compare]\nsed = 2\n[[compare.variant]]\nname = \"a\"\n", "other.toml, line 2: unknown key `sed`"),
+        ("[compare]\nvariant = []\n", "`compare.variant` is empty"),
+    ] {
+        std::fs::write(path.join("other.toml"), text).unwrap();
+        let output = command(path, &other).output().unwrap();
+        let text = errors(&output);
+        assert!(output.status.code() == Some(1) && text.contains(problem), "{text}");
+    }
+}

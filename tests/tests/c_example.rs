@@ -35,7 +35,8 @@ fn assert_expected(printed: &str, on: &str) {
 fn the_example_reserves_what_its_model_needs() {
     let blob = fs::read(root().join("examples/firmware/model/edge-profile-integer.din")).unwrap();
     let model = Model::from_bytes(&blob).unwrap();
-    let [large, small] = [Blocking::LARGE, Blocking::SMALL].map(|blocking| model.scratch_len_for(blocking) * 4);
+    let [large, small] =
+        [Blocking::LARGE, Blocking::SMALL].map(|blocking| model.scratch_len_for(blocking) * 4);
     let constants = |file: &str, start: &str| -> Vec<usize> {
         let text = fs::read_to_string(root().join(file)).unwrap();
         let after = text.split(start).skip(1);

@@ -201,9 +201,7 @@ fn early_stopping_returns_the_best_validation_epoch() {
             SelectionMetric::Auc => metrics.auc.unwrap(),
             SelectionMetric::Gauc => metrics.gauc.unwrap().weighted,
             SelectionMetric::Uauc => metrics.gauc.unwrap().unweighted,
-            SelectionMetric::AucAndUauc => {
-                (metrics.auc.unwrap() + metrics.gauc.unwrap().unweighted) / 2.0
-            }
+            SelectionMetric::AucAndUauc => (metrics.auc.unwrap() + metrics.gauc.unwrap().unweighted) / 2.0,
             SelectionMetric::LogLoss => -metrics.log_loss,
         };
         let best = seen.iter().map(|epoch| figure(&epoch.valid)).fold(f64::NEG_INFINITY, f64::max);

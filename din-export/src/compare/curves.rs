@@ -54,7 +54,7 @@ impl Curves {
     /// Two panels, training and test, with one line for each variant and its standard errors.
     #[must_use]
     pub fn svg(&self) -> String {
-        let (width, height) = (PANEL.width * 2.0 + LEGEND, PANEL.height);
+        let (width, height) = (PANEL.width * 2.0 + self.legend_width(), PANEL.height);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
              font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n"
@@ -75,10 +75,16 @@ impl Curves {
         }
         svg + "</svg>\n"
     }
+
+    /// Room for the longest name, and the line before it.
+    fn legend_width(&self) -> f64 {
+        let longest = self.0.iter().map(|curve| curve.variant.chars().count()).max().unwrap_or(0);
+        42.0 + LETTER * longest as f64
+    }
 }
 
-/// Of the names of variants.
-const LEGEND: f64 = 220.0;
+/// Of a letter of the legend, at most: fonts differ.
+const LETTER: f64 = 7.5;
 
 struct Size {
     width: f64,

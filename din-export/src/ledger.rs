@@ -52,10 +52,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens a ledger, or begins one; returns the lines that it holds. `owner` is what must not have changed between.
+    /// Opens a ledger, or begins one, whose owner is on disk before any work; returns the lines that it holds. `owner` is what
+    /// must not have changed between.
     ///
     /// # Errors
-    /// Every variant of [`LedgerError`] but `Write`.
+    /// Every variant of [`LedgerError`].
     pub fn open<R: DeserializeOwned>(
         file: &Path,
         owner: &impl Serialize,
@@ -63,7 +64,11 @@ impl Ledger {
         let owner = to_line(owner);
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => owner.clone(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let ledger = Self { file: file.to_owned(), text: owner };
+                ledger.write()?;
+                return Ok((ledger, Vec::new()));
+            }
             Err(source) => return Err(LedgerError::Read { file: file.to_owned(), source }),
         };
         let Some(lines) = text.strip_prefix(&owner) else {
@@ -86,6 +91,10 @@ impl Ledger {
     /// `Write`, where the disk is full or the folder cannot be written to.
     pub fn add(&mut self, record: &impl Serialize) -> Result<(), LedgerError> {
         self.text += &to_line(record);
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), LedgerError> {
         let write = |out: &mut io::BufWriter<&mut std::fs::File>| out.write_all(self.text.as_bytes());
         output::write_with(&self.file, write)
             .map_err(|source| LedgerError::Write { file: self.file.clone(), source })
@@ -105,7 +114,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("runs.jsonl");
         let (mut ledger, records) = Ledger::open::<u32>(&file, &"owner").unwrap();
-        assert!(records.is_empty() && !file.exists());
+        assert!(records.is_empty());
+        assert!(matches!(Ledger::open::<u32>(&file, &"other"), Err(LedgerError::Other { .. })));
         ledger.add(&7).unwrap();
         ledger.add(&8).unwrap();
         assert_eq!(Ledger::open::<u32>(&file, &"owner").unwrap().1, [7, 8]);

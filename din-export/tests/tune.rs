@@ -45,35 +45,59 @@ fn read(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap_or_default()
 }
 
+fn ledger_lines(output: &Path) -> usize {
+    read(&output.join("trials.jsonl")).lines().count()
+}
+
+/// Before its first trial is in the ledger too: what it saved is of the old job.
+#[test]
+fn a_job_that_was_edited_does_not_go_on_with_the_search_of_before() {
+    let folder = folder(&job());
+    let path = folder.path();
+    let mut child = tune(path, "found").spawn().unwrap();
+    while child.try_wait().unwrap().is_none() && ledger_lines(&path.join("found")) < 1 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let edited = job().replace("epochs = ", "epochs = 1");
+    assert_ne!(edited, job());
+    std::fs::write(path.join("job.toml"), edited).unwrap();
+    let refused = tune(path, "found").output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(errors(&refused).contains("trials.jsonl was made with other settings"), "{}", errors(&refused));
+    // As the message says.
+    std::fs::remove_file(path.join("found/trials.jsonl")).unwrap();
+    let removed = succeed(tune(path, "found").output().unwrap());
+    assert!(removed.stdout == succeed(tune(path, "fresh").output().unwrap()).stdout);
+}
+
 #[test]
 fn a_search_killed_again_and_again_finds_what_an_unbroken_one_finds() {
     let folder = folder(&job());
     let path = folder.path();
-    let start = Instant::now();
     let unbroken = succeed(tune(path, "unbroken").output().unwrap());
-    let whole = start.elapsed();
+    // Killed as soon as so many trials are in the ledger.
     let mut kills = 0;
-    let mut life = whole / 5;
-    let last = loop {
+    for trials in [0, 2, 5, 8, 11] {
         let mut child = tune(path, "broken").spawn().unwrap();
-        std::thread::sleep(life);
-        life += whole / 20;
-        if child.try_wait().unwrap().is_some() {
-            break succeed(child.wait_with_output().unwrap());
+        while child.try_wait().unwrap().is_none() && ledger_lines(&path.join("broken")) < 1 + trials {
+            std::thread::sleep(Duration::from_millis(1));
         }
-        child.kill().unwrap();
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            kills += 1;
+        }
         child.wait().unwrap();
-        kills += 1;
-    };
-    assert!(kills >= 3, "only {kills} kills");
+    }
+    assert!(kills > 0, "it was never killed");
+    let last = succeed(tune(path, "broken").output().unwrap());
     assert!(last.stdout == unbroken.stdout, "after {kills} kills");
     assert_eq!(read(&path.join("broken/best.toml")), read(&path.join("unbroken/best.toml")));
     // What is finished is not trained again, and nothing is left that only a search in progress needs.
     let again = succeed(tune(path, "broken").output().unwrap());
     assert!(again.stdout == last.stdout && !errors(&again).contains("/9 trial"), "{}", errors(&again));
-    let left = std::fs::read_dir(path.join("broken/trials")).unwrap();
-    let files = left.flat_map(|trial| std::fs::read_dir(trial.unwrap().path()).unwrap()).count();
-    assert_eq!(files, 0);
+    assert!(!path.join("broken/trials").exists());
 }
 
 #[test]

@@ -63,9 +63,11 @@ class Samples:
         place = np.arange(capacity)[None, :]
         inside = place < length[:, None]
         index = np.where(inside, spans[:, :1] + place, 0)
+        # The library reads candidates in the order of their features, histories in that of theirs: both the same, or it
+        # would compare a field of the candidate with another of the behaviour.
         self.behaviours = []
-        for field in sequence["field"]:
-            table = tables[f"table.{sequence['name']}.{field['name']}"]
+        paired = {tables[f"table.{sequence['name']}.{field['name']}"]: field for field in sequence["field"]}
+        for table, field in sorted(paired.items(), key=lambda pair: names[pair[0]]):
             # The library pairs a history with the candidate's feature by this name.
             name = "hist_" + names[table]
             feature = SparseFeat(name, int(tables["rows." + table]), dims[table], embedding_name=table)
@@ -73,6 +75,8 @@ class Samples:
             pool = columns[f"{sequence['name']}.{field['name']}"]
             self.inputs[name] = np.where(inside, pool[index] if len(pool) else 0, 0)
             self.behaviours.append(names[table])
+        candidates = [feature.name for feature in self.features if feature.name in self.behaviours]
+        assert candidates == self.behaviours, (candidates, self.behaviours)
         self.inputs["length"] = length
 
     def split(self, name):

@@ -22,7 +22,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     variants: Option<PathBuf>,
     /// Seeds of each variant [default: what the job says]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
     /// Measure training and test split after each epoch, and draw them; nothing is chosen on it
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! The runs of a comparison: what is done is written down, so that the same comparison goes on where it was stopped.
 
 use crate::blob::{self, ExportError, ExportOptions};
+use crate::config::training::TrainingConfig;
 use crate::data::{self, DataError, dataset::Dataset, load::LoadStep};
 use crate::evaluation::{EvaluationError, evaluate};
 use crate::job::{Job, JobError};
@@ -144,7 +145,12 @@ impl Comparison {
         }
         let config = job.compare.as_ref().map_or(1, |config| config.seeds);
         let first = job.training.seed;
-        Ok(Self { variants, seeds: (first..first + seeds.unwrap_or(config)).collect(), curves, data })
+        Ok(Self {
+            variants,
+            seeds: (0..seeds.unwrap_or(config)).map(|seed| first.wrapping_add(seed)).collect(),
+            curves,
+            data,
+        })
     }
 
     /// In the order of the job.
@@ -205,9 +211,14 @@ impl Comparison {
     fn key(&self, variant: &Variant) -> String {
         let mut job = variant.job.clone();
         job.data.directory = None;
+        job.training.checkpoint = TrainingConfig::default().checkpoint;
+        job.training.log_every = TrainingConfig::default().log_every;
         let job = serde_json::to_string(&job).expect("a job encodes as JSON");
         let hash = |text: &[u8]| twox_hash::XxHash3_64::oneshot(text);
-        format!("{:016x}-{:016x}-{}", hash(job.as_bytes()), of_dataset(&self.data[variant.data]), self.curves)
+        let data = &self.data[variant.data];
+        let test: Vec<u8> = data.test.iter().flat_map(|row| row.to_le_bytes()).collect();
+        let (job, test) = (hash(job.as_bytes()), hash(&test));
+        format!("{job:016x}-{:016x}-{test:016x}-{}", of_dataset(data), self.curves)
     }
 
     fn train_and_measure(

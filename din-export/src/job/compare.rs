@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// Most seeds of a setting.
+pub(super) const MOST_SEEDS: u64 = 1000;
+
 /// `[compare]`: what `din-export compare` trains.
 ///
 /// ```toml
@@ -79,8 +82,8 @@ impl Job {
         let Some(config) = &self.compare else {
             return self.refuse("compare", "is missing; add [[compare.variant]] with the keys that differ");
         };
-        if config.seeds == 0 {
-            return self.refuse("compare.seeds", "is 0; each variant is trained at least once");
+        if !(1..=MOST_SEEDS).contains(&config.seeds) {
+            return self.refuse("compare.seeds", "must be in [1, 1000]");
         }
         if config.variants.is_empty() {
             return self.refuse("compare.variant", "is empty; add [[compare.variant]]");

@@ -1,10 +1,14 @@
 //! `[tune]`: ranges of the job's keys, and how they are searched.
 
+use super::compare::MOST_SEEDS;
 use super::error::JobError;
 use super::file::Job;
 use super::nearest::Suggestion;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+
+/// Most settings of a search.
+const MOST_TRIALS: usize = 1_000_000;
 
 /// `[tune]`: what `din-export tune` searches.
 ///
@@ -142,14 +146,14 @@ impl Job {
         let Some(config) = &self.tune else {
             return self.refuse("tune", "is missing; add [tune.ranges] with the keys to search");
         };
-        if config.trials == 0 {
-            return self.refuse("tune.trials", "is 0; there is nothing to try");
+        if !(1..=MOST_TRIALS).contains(&config.trials) {
+            return self.refuse("tune.trials", "must be in [1, 1000000]");
         }
         if !(config.keep > 0.0 && config.keep <= 1.0) {
             return self.refuse("tune.keep", &format!("is {}: it must be in (0, 1]", config.keep));
         }
-        if config.seeds == 0 {
-            return self.refuse("tune.seeds", "is 0; each setting is trained at least once");
+        if !(1..=MOST_SEEDS).contains(&config.seeds) {
+            return self.refuse("tune.seeds", "must be in [1, 1000]");
         }
         if config.side_by_side == Some(0) {
             return self.refuse("tune.side_by_side", "is 0; one trial at a time is 1");
@@ -359,11 +363,11 @@ mod tests {
     fn a_search_without_sense_is_refused_by_key() {
         let ranges = "[tune.ranges]\ntraining.dropout = { choice = [0.1] }\n";
         let cases = [
-            ("trials = 0", "trials` is 0; there is nothing to try"),
+            ("trials = 0", "trials` must be in [1, 1000000]"),
             ("keep = 0.0", "keep` is 0: it must be in (0, 1]"),
             ("rungs = [3, 3]", "rungs` must be epochs that rise, from 1 on, such as [1, 3, 9]"),
             ("rungs = [0, 3]", "rungs` must be epochs that rise, from 1 on, such as [1, 3, 9]"),
-            ("seeds = 0", "seeds` is 0; each setting is trained at least once"),
+            ("seeds = 0", "seeds` must be in [1, 1000]"),
             ("side_by_side = 0", "side_by_side` is 0; one trial at a time is 1"),
         ];
         for (setting, problem) in cases {

@@ -94,7 +94,9 @@ impl Heat<'_> {
         let trained = match outcome {
             Ok(Outcome::Finished(trained)) => trained,
             Ok(Outcome::Stopped { .. }) => return Err(TuneError::Stopped),
-            Err(error) if left_its_range(&error) => return Ok(TrialResult::Failed(error.to_string())),
+            Err(error) if left_its_range(&error) => {
+                return Ok(TrialResult::Failed(without_checkpoint(&error.to_string())));
+            }
             Err(source) => return Err(refused(source)),
         };
         let valid = trained.epochs[trained.best_epoch - 1].valid;
@@ -143,6 +145,16 @@ fn trial_folder(folder: &Path, trial: usize) -> PathBuf {
 
 fn checkpoints(folder: &Path, trial: usize, seed: u64) -> PathBuf {
     trial_folder(folder, trial).join(format!("seed-{seed}"))
+}
+
+/// A failed training's message without the checkpoint before it, which depends on when it was stopped and is removed.
+fn without_checkpoint(message: &str) -> String {
+    message.split("; saved before: ").next().unwrap_or_default().to_owned()
+}
+
+/// Removes what all trials have saved.
+pub(super) fn clear_all(folder: &Path) -> Result<(), TuneError> {
+    Ok(Folder::new(&folder.join("trials")).clear()?)
 }
 
 /// Removes what a trial has saved.

@@ -158,6 +158,8 @@ fn row(trial: usize, settings: BTreeMap<String, Value>, records: &[&Record], fir
                 row.rung = row.rung.max(record.rung + 1);
                 row.figures.clear();
             }
+            // A setting that failed with one seed has no figure of others.
+            TrialResult::Reached { .. } if row.problem.is_some() => {}
             TrialResult::Reached { figure, .. } if record.seed != first_seed => row.figures.push(*figure),
             TrialResult::Reached { epochs, best_epoch, figure, valid, .. } => {
                 (row.rung, row.epochs, row.best_epoch) = (record.rung + 1, *epochs, *best_epoch);

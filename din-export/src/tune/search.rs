@@ -1,7 +1,7 @@
 //! The search itself: every trial up to a rung, those that are left to the next one.
 
 use super::halving::{Standing, survivors};
-use super::heat::{Book, Heat, UNPOISONED, clear, dims};
+use super::heat::{Book, Heat, UNPOISONED, clear, clear_all, dims};
 use super::record::{Record, TrialResult};
 use super::report::Report;
 use super::trials::{self, Trial, TrialError};
@@ -181,7 +181,12 @@ impl<'a> Search<'a> {
     /// Every variant of [`TuneError`]. `Ledger` also if the folder holds a search of another job or other data.
     pub fn run(&self, place: Place<'_>, listen: Listener<'_>) -> Result<Report, TuneError> {
         let owner = Owner { search: self.identity(), data: place.source.identity() };
-        let (ledger, records) = Ledger::open(&place.folder.join("trials.jsonl"), &owner)?;
+        let file = place.folder.join("trials.jsonl");
+        if !file.exists() {
+            // What another search was saving, whose ledger was removed.
+            clear_all(place.folder)?;
+        }
+        let (ledger, records) = Ledger::open(&file, &owner)?;
         let book = Mutex::new(Book { ledger, records });
         let rungs = self.rungs();
         let mut alive: Vec<usize> = (0..self.trials.len()).collect();
@@ -203,7 +208,7 @@ impl<'a> Search<'a> {
         }
         let last = rungs.len() - 1;
         if self.config.seeds > 1 {
-            let seeds = first_seed + 1..first_seed + self.config.seeds;
+            let seeds = (1..self.config.seeds).map(|seed| first_seed.wrapping_add(seed));
             let runs: Vec<(usize, u64)> =
                 alive.iter().flat_map(|&trial| seeds.clone().map(move |seed| (trial, seed))).collect();
             listen(Event::Rung { rung: rungs.len(), trials: runs.len(), epochs: None });
@@ -218,6 +223,7 @@ impl<'a> Search<'a> {
             };
             heat.run(runs)?;
         }
+        clear_all(place.folder)?;
         // Whatever order they were finished in.
         let mut records = book.into_inner().expect(UNPOISONED).records;
         records.sort_by_key(|record| (record.trial, record.seed, record.rung));

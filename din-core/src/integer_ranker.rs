@@ -1,10 +1,13 @@
 //! Scores candidates in integers, in memory that the caller provides.
 
 use crate::blocking::Blocking;
+use crate::bytes::range;
 use crate::chunks;
 use crate::error::ScoreError;
 use crate::fixed::score;
-use crate::inputs::{Newest, check_count, columns_of, embed_candidates, gather_queries, key_columns};
+use crate::inputs::{
+    Newest, check_count, columns_of, embed_candidates, gather_queries, key_columns, paired_together,
+};
 use crate::integer::layer::{Layer, Layers};
 use crate::integer::pooling;
 use crate::integer::sizes::Run;
@@ -194,91 +197,24 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     /// As [`score`](Self::score).
     pub fn logit(&mut self, candidate: &[Value]) -> Result<i32, ScoreError> {
         let mut logit = [0];
-        self.logits(&[candidate], &mut logit)?;
+        self.slate().logits(&[candidate], &mut logit)?;
         let [logit] = logit;
         Ok(logit)
     }
 
-    /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the weights.
-    #[inline(never)]
-    fn logits(&mut self, candidates: &[&[Value]], logits: &mut [i32]) -> Result<(), ScoreError> {
-        let _span = Span::new("score block");
-        let (model, kernel) = (self.model, self.kernel);
-        let lengths = self.lengths.ok_or(ScoreError::NoUser)?;
-        let (sizes, n) = (model.integer_sizes(), candidates.len());
-        let Memory {
-            base,
-            mut kept,
-            vectors,
+    /// What is decided once for all blocks of a slate.
+    fn slate(&mut self) -> Slate<'m, '_> {
+        let model = self.model;
+        let first = model.sequence(0);
+        Slate {
+            model,
+            kernel: self.kernel,
+            lengths: self.lengths,
+            head: Layer::new(model, model.integer_sizes().head_start),
             first,
-            queries,
-            products,
-            query_parts,
-            interests,
-            mut unit,
-            ..
-        } = Memory::new(model, self.scratch);
-        let vectors = vectors.get_mut(..n.wrapping_mul(sizes.candidate)).unwrap_or_default();
-        embed_candidates(model, kernel, candidates, vectors, logits)?;
-        let head = Layer::new(model, sizes.head_start);
-        let first = first.get_mut(..n.wrapping_mul(head.outputs())).unwrap_or_default();
-        for first in chunks::exact_mut(first, head.outputs()) {
-            copy(base.iter().copied(), first);
+            together: paired_together(model, &first),
+            memory: Memory::new(model, self.scratch),
         }
-        let sequences = model.manifest().sequences.len();
-        kernel.add(&head.part(sequences.saturating_add(1)), vectors, first);
-
-        for (index, length) in (0..sequences).zip(lengths) {
-            let sequence = model.sequence(index);
-            let (width, paired) = (sequence.key_width, sequence.paired_width);
-            let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-            gather_queries(model, &sequence, vectors, sizes.candidate, queries);
-            let interests = interests.get_mut(..n.wrapping_mul(width)).unwrap_or_default();
-            match kept.next(&sequence) {
-                KeptSequence::Attention { keys, weights } => {
-                    let length = usize::from(length);
-                    let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
-                    let layer = Layer::new(model, sequence.first_layer);
-                    let query_parts =
-                        query_parts.get_mut(..n.wrapping_mul(layer.outputs())).unwrap_or_default();
-                    chunks::exact_mut(query_parts, layer.outputs()).for_each(|part| layer.start(part));
-                    kernel.add(&layer.part(0), queries, query_parts);
-                    let inputs = pooling::Inputs { keys, length, queries, query_parts };
-                    let unit_of_sequence = pooling::Unit { kernel, model, sequence: &sequence };
-                    unit_of_sequence.attend(&layer, &inputs, &mut unit, weights, interests);
-                    kernel.add(&head.part(index.saturating_add(1)), interests, first);
-                }
-                KeptSequence::Pooled(kept) => {
-                    for interest in chunks::exact_mut(interests, width) {
-                        copy(kept.iter().copied(), interest);
-                    }
-                }
-            }
-            if model.manifest().product {
-                let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-                let rows = chunks::exact(queries, paired).zip(chunks::exact(interests, width));
-                for ((query, interest), product) in rows.zip(chunks::exact_mut(products, paired)) {
-                    multiply(query, interest, sequence.fixed.product_shift, product);
-                }
-                let part = sequences.saturating_add(2).saturating_add(index);
-                kernel.add(&head.part(part), products, first);
-            }
-        }
-        let mut results = [0; Blocking::NATIVE.candidates()];
-        let results = results.get_mut(..n).unwrap_or_default();
-        for (result, first) in results.iter_mut().zip(chunks::exact(first, head.outputs())) {
-            // A head that is one layer.
-            *result = head.result(first.first().copied().unwrap_or_default());
-        }
-        head.settle(kernel, first, unit.hidden.get_mut(..first.len()).unwrap_or_default());
-        let start = sizes.head_start.saturating_add(1);
-        let rest = Layers { model, first: start, count: sizes.layers.saturating_sub(start) };
-        rest.forward(kernel, unit.hidden, unit.spare, unit.panels, unit.sums, results);
-        for (logit, result) in logits.iter_mut().zip(results) {
-            // The item bias is there already.
-            *logit = logit.saturating_add(*result);
-        }
-        Ok(())
     }
 
     /// Scores a slate, `[N, candidate fields]` row-major, in its order.
@@ -301,9 +237,10 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         slate: impl IntoIterator<Item = &'c [Value]>,
         mut visit: impl FnMut(usize, i32),
     ) -> Result<(), ScoreError> {
+        let mut scored = self.slate();
         for_each_block(slate, |first, block| {
             let mut logits = [0; Blocking::NATIVE.candidates()];
-            self.logits(block, &mut logits)?;
+            scored.logits(block, &mut logits)?;
             logits.into_iter().take(block.len()).zip(first..).for_each(|(logit, index)| visit(index, logit));
             Ok(())
         })
@@ -371,6 +308,108 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     }
 }
 
+/// What is decided once for a slate, and scores its blocks.
+struct Slate<'m, 's> {
+    model: &'m Model<'m>,
+    kernel: IntegerKernel,
+    lengths: Option<[u16; MAX_SEQUENCES]>,
+    head: Layer<'m>,
+    /// The first sequence, which many models have alone; others are decoded for each block.
+    first: Sequence<'m>,
+    /// Its [`paired_together`].
+    together: Option<usize>,
+    memory: Memory<'s>,
+}
+
+impl Slate<'_, '_> {
+    /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the weights.
+    #[inline(never)]
+    fn logits(&mut self, candidates: &[&[Value]], logits: &mut [i32]) -> Result<(), ScoreError> {
+        let _span = Span::new("score block");
+        let Self { model, kernel, lengths, ref head, first: ref first_sequence, together, ref mut memory } =
+            *self;
+        let lengths = lengths.ok_or(ScoreError::NoUser)?;
+        let (sizes, n) = (model.integer_sizes(), candidates.len());
+        let Memory { base, kept, vectors, first, queries, products, query_parts, interests, unit, .. } =
+            memory;
+        let mut kept = kept.again();
+        let vectors = vectors.get_mut(..n.wrapping_mul(sizes.candidate)).unwrap_or_default();
+        embed_candidates(model, kernel, candidates, vectors, logits)?;
+        let first = first.get_mut(..n.wrapping_mul(head.outputs())).unwrap_or_default();
+        for first in chunks::exact_mut(first, head.outputs()) {
+            copy(base.iter().copied(), first);
+        }
+        let sequences = model.manifest().sequences.len();
+        kernel.add(&head.part(sequences.saturating_add(1)), vectors, first);
+
+        for (index, length) in (0..sequences).zip(lengths) {
+            let other;
+            let (sequence, together) = if index == 0 {
+                (first_sequence, together)
+            } else {
+                other = model.sequence(index);
+                (&other, None)
+            };
+            let (width, paired) = (sequence.key_width, sequence.paired_width);
+            let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
+            match together {
+                Some(from) => {
+                    let vectors = chunks::exact(vectors, sizes.candidate);
+                    for (query, vector) in chunks::exact_mut(queries, paired).zip(vectors) {
+                        copy(range(vector, from, paired).iter().copied(), query);
+                    }
+                }
+                None => gather_queries(model, sequence, vectors, sizes.candidate, queries),
+            }
+            let interests = interests.get_mut(..n.wrapping_mul(width)).unwrap_or_default();
+            match kept.next(sequence) {
+                KeptSequence::Attention { keys, weights } => {
+                    let length = usize::from(length);
+                    let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
+                    let layer = Layer::new(model, sequence.first_layer);
+                    let query_parts =
+                        query_parts.get_mut(..n.wrapping_mul(layer.outputs())).unwrap_or_default();
+                    chunks::exact_mut(query_parts, layer.outputs()).for_each(|part| layer.start(part));
+                    kernel.add(&layer.part(0), queries, query_parts);
+                    let inputs = pooling::Inputs { keys, length, queries, query_parts };
+                    let unit_of_sequence = pooling::Unit { kernel, sequence };
+                    unit_of_sequence.attend(&layer, &inputs, unit, weights, interests);
+                    kernel.add(&head.part(index.saturating_add(1)), interests, first);
+                }
+                KeptSequence::Pooled(kept) => {
+                    for interest in chunks::exact_mut(interests, width) {
+                        copy(kept.iter().copied(), interest);
+                    }
+                }
+            }
+            if model.manifest().product {
+                let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
+                let rows = chunks::exact(queries, paired).zip(chunks::exact(interests, width));
+                for ((query, interest), product) in rows.zip(chunks::exact_mut(products, paired)) {
+                    multiply(query, interest, sequence.fixed.product_shift, product);
+                }
+                let part = sequences.saturating_add(2).saturating_add(index);
+                kernel.add(&head.part(part), products, first);
+            }
+        }
+        let mut results = [0; Blocking::NATIVE.candidates()];
+        let results = results.get_mut(..n).unwrap_or_default();
+        for (result, first) in results.iter_mut().zip(chunks::exact(first, head.outputs())) {
+            // A head that is one layer.
+            *result = head.result(first.first().copied().unwrap_or_default());
+        }
+        head.settle(kernel, first, unit.hidden.get_mut(..first.len()).unwrap_or_default());
+        let index = sizes.head_start.saturating_add(1);
+        let rest = Layers { first: head.next(index), index, count: sizes.layers.saturating_sub(index) };
+        rest.forward(kernel, unit.hidden, unit.spare, unit.panels, unit.sums, results);
+        for (logit, result) in logits.iter_mut().zip(results) {
+            // The item bias is there already.
+            *logit = logit.saturating_add(*result);
+        }
+        Ok(())
+    }
+}
+
 /// `sum / length`, rounded half up; 0 for no behaviours.
 fn quotient(sum: i32, length: usize) -> i32 {
     let length = i32::try_from(length).unwrap_or(i32::MAX);
@@ -396,6 +435,11 @@ enum KeptSequence<'s> {
 }
 
 impl<'s> Kept<'s> {
+    /// From the first sequence on, for a block.
+    fn again(&mut self) -> Kept<'_> {
+        Kept(self.0.again())
+    }
+
     fn next(&mut self, sequence: &Sequence<'_>) -> KeptSequence<'s> {
         if sequence.is_attention() {
             KeptSequence::Attention {

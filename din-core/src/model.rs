@@ -455,8 +455,10 @@ impl<'a> Model<'a> {
     /// The bytes of a section; none for [`NONE`].
     #[inline(never)]
     pub(crate) fn section(&self, index: u16) -> &'a [u8] {
-        let SectionRecord { offset, len } =
-            self.manifest.sections.get(usize::from(index)).unwrap_or_default();
+        let Some(SectionRecord { offset, len }) = self.manifest.sections.get_inline(usize::from(index))
+        else {
+            return &[];
+        };
         match (usize::try_from(offset), usize::try_from(len)) {
             (Ok(offset), Ok(len)) => range(self.bytes, offset, len),
             _ => &[],

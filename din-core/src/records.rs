@@ -63,6 +63,12 @@ impl<'a, R: Record> Records<'a, R> {
     #[must_use]
     #[inline(never)]
     pub fn get(&self, index: usize) -> Option<R> {
+        self.get_inline(index)
+    }
+
+    /// [`get`](Self::get), inlined: for what is looked up most.
+    #[inline(always)]
+    pub(crate) fn get_inline(&self, index: usize) -> Option<R> {
         let start = index.checked_mul(R::SIZE)?;
         let bytes = self.bytes.get(start..)?.get(..R::SIZE)?;
         R::read(&mut Cursor::new(bytes))

@@ -15,6 +15,11 @@ impl<'s, N> Scratch<'s, N> {
         Self(memory.get_mut(skipped..).unwrap_or_default())
     }
 
+    /// The same numbers, to hand them out more than once.
+    pub const fn again(&mut self) -> Scratch<'_, N> {
+        Scratch(self.0)
+    }
+
     /// The next `len` numbers; none at all when they run out, which a ranker of a sufficient length never sees.
     #[inline(never)]
     pub fn take(&mut self, len: usize) -> &'s mut [N] {

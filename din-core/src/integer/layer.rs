@@ -34,6 +34,13 @@ impl<'m> Layer<'m> {
         Self { model, record: record(index), first_part }
     }
 
+    /// The layer after this one, which has the index given.
+    #[inline(never)]
+    pub fn next(&self, index: usize) -> Self {
+        let record = self.model.manifest().integer_layers.get(index).unwrap_or_default();
+        Self { model: self.model, record, first_part: self.first_part.wrapping_add(self.parts()) }
+    }
+
     /// H
     pub const fn outputs(&self) -> usize {
         self.record.outputs as usize
@@ -90,15 +97,35 @@ impl<'m> Layer<'m> {
         t.wrapping_shr(self.record.shift as u32)
     }
 
+    /// Of a last layer with one part and one output, the results from the sums.
+    #[inline(never)]
+    pub fn results(&self, part: &Part<'_>, results: &mut [i32]) {
+        let (addend, m) = (self.addend(0), u16_at(part.multipliers, 0).cast_signed());
+        for result in results {
+            let scaled = rshift(*result, part.shift).wrapping_mul(m.into());
+            *result = self.result(addend.wrapping_add(scaled));
+        }
+    }
+
     /// What becomes of a sum; [`activate`](Self::activate) does the rest.
     pub fn finish(&self) -> Finish {
         Finish { shift: self.record.shift, sigmoid: self.record.activation == Activation::Sigmoid }
     }
 
+    /// Whether an [`activate`](Self::activate) has anything to do.
+    pub const fn is_activated_later(&self) -> bool {
+        !matches!(self.record.activation, Activation::Linear | Activation::Sigmoid)
+    }
+
     /// `out = activation(sat16(t >> s2))`: `[H]`.
     pub fn settle(&self, kernel: IntegerKernel, t: &[i32], out: &mut [i16]) {
+        let finish = self.finish();
+        if finish.sigmoid {
+            return out.iter_mut().zip(t).for_each(|(out, t)| *out = finished(finish, *t));
+        }
+        // Alone, where the compiler does not take the sigmoid out of the loop.
         for (out, t) in out.iter_mut().zip(t) {
-            *out = finished(self.finish(), *t);
+            *out = sat16(t.wrapping_shr(finish.shift.into()));
         }
         self.activate(kernel, out);
     }
@@ -122,11 +149,12 @@ impl<'m> Layer<'m> {
     }
 }
 
-/// Some layers of a model.
+/// Some layers of a model, one after the other.
 #[derive(Clone, Copy)]
 pub(crate) struct Layers<'m> {
-    pub model: &'m Model<'m>,
-    pub first: usize,
+    pub first: Layer<'m>,
+    /// Of the first.
+    pub index: usize,
     pub count: usize,
 }
 
@@ -143,19 +171,13 @@ impl Layers<'_> {
         results: &mut [i32],
     ) {
         let rows = results.len();
-        let end = self.first.wrapping_add(self.count);
-        for index in self.first..end {
-            let layer = Layer::new(self.model, index);
+        let Self { first: mut layer, mut index, count } = self;
+        for left in (0..count).rev() {
             let part = layer.part(0);
             let inputs = x.get(..rows.wrapping_mul(part.inputs)).unwrap_or_default();
-            if index.wrapping_add(1) == end {
+            if left == 0 {
                 kernel.dots(&part, inputs, panel, results);
-                let (addend, m) = (layer.addend(0), u16_at(part.multipliers, 0).cast_signed());
-                for result in results.iter_mut() {
-                    let scaled = rshift(*result, part.shift).wrapping_mul(m.into());
-                    *result = layer.result(addend.wrapping_add(scaled));
-                }
-                return;
+                return layer.results(&part, results);
             }
             let columns = layer.outputs();
             let start = start.get_mut(..columns).unwrap_or_default();
@@ -178,6 +200,8 @@ impl Layers<'_> {
                 layer.activate(kernel, outputs);
             }
             core::mem::swap(&mut x, &mut spare);
+            index = index.wrapping_add(1);
+            layer = layer.next(index);
         }
     }
 }

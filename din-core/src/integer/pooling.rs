@@ -7,7 +7,7 @@ use crate::fixed::exp_of_minus;
 use crate::kernels::integer::{IntegerKernel, Own, narrow, own_totals};
 use crate::kernels::{copy, keep_last};
 use crate::manifest::Pooling;
-use crate::model::{Model, Sequence};
+use crate::model::Sequence;
 
 /// Working memory of a pass.
 pub(crate) struct Memory<'s> {
@@ -38,7 +38,6 @@ pub(crate) struct Inputs<'s> {
 /// A sequence's activation unit.
 pub(crate) struct Unit<'u, 'm> {
     pub kernel: IntegerKernel,
-    pub model: &'m Model<'m>,
     pub sequence: &'u Sequence<'m>,
 }
 
@@ -80,11 +79,15 @@ impl Unit<'_, '_> {
     /// The weights of one pass: `[candidates, T]`.
     #[inline(never)]
     fn weigh(&self, first: &Layer<'_>, inputs: &Inputs<'_>, memory: &mut Memory<'_>, weights: &mut [i32]) {
-        let Self { kernel, model, sequence } = *self;
+        let Self { kernel, sequence } = *self;
         let (width, length) = (sequence.key_width.max(1), inputs.length);
         let candidates = chunks::count(inputs.query_parts.len(), first.outputs());
-        let second = sequence.first_layer.wrapping_add(1);
-        let rest = Layers { model, first: second, count: sequence.layers.saturating_sub(1) };
+        let index = sequence.first_layer.wrapping_add(1);
+        let rest = Layers { first: first.next(index), index, count: sequence.layers.saturating_sub(1) };
+        let part = first.part(1);
+        // Of a unit of two layers some kernels compute both at once.
+        let is_pair = sequence.layers == 2 && !first.is_activated_later();
+        let last = is_pair.then(|| rest.first.part(0));
         let block = Blocking::NATIVE.behaviours(length);
         let mut done = 0_usize;
         for keys in chunks::up_to(inputs.keys, width.wrapping_mul(block)) {
@@ -92,10 +95,22 @@ impl Unit<'_, '_> {
             let len = candidates.wrapping_mul(rows);
             let results = memory.results.get_mut(..len).unwrap_or_default();
             let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs())).unwrap_or_default();
-            self.first_layer(first, keys, inputs, memory.panels, hidden, results);
-            if sequence.layers > 1 {
-                first.activate(kernel, hidden);
-                rest.forward(kernel, hidden, memory.spare, memory.panels, memory.sums, results);
+            let own =
+                Own { part, queries: inputs.queries, starts: inputs.query_parts, finish: first.finish() };
+            // [rows, D] x [D, H] -> [rows, H] of each candidate
+            match &last {
+                _ if sequence.layers == 1 => {
+                    own_totals(&own, keys, memory.panels, results);
+                    results.iter_mut().for_each(|result| *result = first.result(*result));
+                }
+                Some(last) if kernel.own_dots(&own, last, keys, memory.panels, hidden, results) => {
+                    rest.first.results(last, results);
+                }
+                _ => {
+                    kernel.own_product(&own, keys, memory.panels, hidden);
+                    first.activate(kernel, hidden);
+                    rest.forward(kernel, hidden, memory.spare, memory.panels, memory.sums, results);
+                }
             }
             let to = chunks::up_to_mut(weights, length).filter_map(|weights| weights.get_mut(done..));
             for (weights, results) in to.zip(chunks::up_to(results, rows)) {
@@ -109,32 +124,6 @@ impl Unit<'_, '_> {
             for weights in chunks::up_to_mut(weights, length) {
                 softmax(sequence.fixed.weight_fraction, weights);
             }
-        }
-    }
-
-    /// The finished sums of the first layer, `hidden: [candidates, rows, H]`; of a unit that is one layer its
-    /// `results: [candidates, rows]`.
-    fn first_layer(
-        &self,
-        first: &Layer<'_>,
-        keys: &[i16],
-        inputs: &Inputs<'_>,
-        panels: &mut [i16],
-        hidden: &mut [i16],
-        results: &mut [i32],
-    ) {
-        let own = Own {
-            part: first.part(1),
-            queries: inputs.queries,
-            starts: inputs.query_parts,
-            finish: first.finish(),
-        };
-        if self.sequence.layers == 1 {
-            own_totals(&own, keys, panels, results);
-            results.iter_mut().for_each(|result| *result = first.result(*result));
-        } else {
-            // [rows, D] x [D, H] -> [rows, H] of each candidate
-            self.kernel.own_product(&own, keys, panels, hidden);
         }
     }
 }

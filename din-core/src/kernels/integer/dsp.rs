@@ -92,10 +92,12 @@ impl Strip {
             out_stride: 0,
             shift: shift.into(),
             twos: 0,
+            last: core::ptr::null(),
         }
     }
 
-    /// All rows against the strip's columns: two at a time, of an odd number the last one alone.
+    /// All rows against the strip's columns: two at a time, of an odd number the last one alone. Where a last layer follows,
+    /// `out` is the rows' sums.
     #[inline(never)]
     unsafe fn all_rows(&mut self, x: *const i16, inputs: usize, out: *mut i16, stride: usize, rows: usize) {
         (self.x, self.out, self.twos) = (x, out, rows / 2);
@@ -106,9 +108,17 @@ impl Strip {
                 strip::run(self);
             }
             if rows % 2 == 1 {
-                (self.x, self.out, self.twos) = (x.add((rows - 1) * inputs), out.add((rows - 1) * stride), 1);
+                (self.x, self.twos) = (x.add((rows - 1) * inputs), 1);
                 [self.x_stride, self.out_stride] = [0; 2];
+                if self.last.is_null() {
+                    self.out = out.add((rows - 1) * stride);
+                    return strip::run(self);
+                }
+                let sum = out.cast::<i32>().add(rows - 1);
+                let mut both = [*sum; 2];
+                self.out = both.as_mut_ptr().cast();
                 strip::run(self);
+                [*sum, _] = both;
             }
         }
     }
@@ -148,9 +158,13 @@ unsafe fn some(from: *const i16, count: usize) -> [u32; 2] {
 /// See [`IntegerKernel::add`](super::IntegerKernel::add).
 #[inline(never)]
 pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
-    let is_whole = part.rows(x, t).is_some() && is_aligned(part.weight.as_ptr());
-    let fours = if is_whole { part.outputs / row::COLUMNS } else { 0 };
+    let is_whole = part.rows(x, t).is_some()
+        && is_aligned(part.weight.as_ptr())
+        && part.inputs.max(part.outputs) <= row::LARGEST;
+    let most = if is_whole { part.outputs / row::COLUMNS } else { 0 };
     for (x, t) in chunks::exact(x, part.inputs).zip(chunks::exact_mut(t, part.outputs)) {
+        // Later rows of an odd number of inputs may lie between words.
+        let fours = if is_aligned(x.as_ptr()) { most } else { 0 };
         let (quads, rest) = x.as_chunks::<4>();
         if fours > 0 {
             // SAFETY: `Part::rows` checked every address.
@@ -160,7 +174,7 @@ pub(super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
                     weights: part.weight.as_ptr(),
                     stride: 4 * part.outputs,
                     quads: quads.len(),
-                    half: 1_i32.wrapping_shl(part.shift.into()) >> 1,
+                    half: [1_i32.wrapping_shl(part.shift.into()) >> 1; 4],
                     has_rest: (!rest.is_empty()).into(),
                     rest: some(rest.as_ptr(), rest.len()),
                     multipliers: part.multipliers.as_ptr(),
@@ -204,33 +218,106 @@ pub(super) fn dots(part: &Part<'_>, x: &[i16], panel: &mut [i16], sums: &mut [i3
 }
 
 /// See [`IntegerKernel::own_product`](super::IntegerKernel::own_product).
-#[inline(never)]
 pub(super) fn own_product(own: &Own<'_>, x: &[i16], panels: &mut [i16], out: &mut [i16]) {
+    if !own_strips(own, None, x, panels, out, &mut []) {
+        portable::own_product(own, x, panels, out);
+    }
+}
+
+/// See [`IntegerKernel::own_dots`](super::IntegerKernel::own_dots).
+pub(super) fn own_dots(
+    own: &Own<'_>,
+    last: &Part<'_>,
+    x: &[i16],
+    panels: &mut [i16],
+    room: &mut [i16],
+    sums: &mut [i32],
+) -> bool {
+    // A strip that begins with columns that are done would count them twice.
+    let is_whole = own.part.outputs.is_multiple_of(strip::COLUMNS)
+        && last.inputs == own.part.outputs
+        && last.outputs == 1
+        && last.holds_weights(last.inputs);
+    is_whole && own_strips(own, Some(last), x, panels, room, sums)
+}
+
+/// Both of them; whether the slices are as long as they have to be, else nothing is computed. A last layer has its weights
+/// written into `out` as numbers of 32 bits, and its sums into `sums`.
+#[inline(never)]
+fn own_strips(
+    own: &Own<'_>,
+    last: Option<&Part<'_>>,
+    x: &[i16],
+    panels: &mut [i16],
+    out: &mut [i16],
+    sums: &mut [i32],
+) -> bool {
     let part = &own.part;
     let (inputs, outputs) = (part.inputs, part.outputs);
     let held = own
         .rows(x, panels, out, strip::COLUMNS)
         .filter(|_| fits(inputs, outputs) && is_aligned(panels.as_ptr()) && is_aligned(part.weight.as_ptr()));
-    let Some(OwnRows { candidates, paired, rows }) = held else {
-        return portable::own_product(own, x, panels, out);
-    };
+    let Some(OwnRows { candidates, paired, rows }) = held else { return false };
     let mut strip = Strip::of(inputs, part.shift, own.finish, panels.as_ptr());
+    let (mut to_out, mut lasts, mut width) = (out.as_mut_ptr(), core::ptr::null::<i32>(), outputs);
+    if let Some(last) = last {
+        let quads = outputs.div_ceil(4);
+        if out.len() < 8 * quads || !is_aligned(out.as_ptr()) || sums.len() != candidates * rows {
+            return false;
+        }
+        let mut to = out.as_mut_ptr().cast::<[i32; 4]>();
+        lasts = to.cast_const().cast();
+        for [w0, w2, w1, w3] in last.weight.as_chunks::<4>().0.iter().take(quads) {
+            // SAFETY: room for as many quads, as was checked.
+            unsafe {
+                to.write([*w0, *w1, *w2, *w3].map(|byte| byte.cast_signed().into()));
+                to = to.add(1);
+            }
+        }
+        sums.fill(0);
+        (to_out, width) = (sums.as_mut_ptr().cast(), 2); // an i32 for each row
+    }
     for candidate in 0..candidates {
         let query = range(own.queries, candidate.wrapping_mul(paired), paired);
+        let starts = own.starts.as_ptr().wrapping_add(candidate * outputs);
+        let quads = query.len() / 4;
+        let mut combined = Combine {
+            base: part.base.as_ptr(),
+            weights: part.weight.as_ptr(),
+            panel: panels.as_mut_ptr(),
+            // Two inputs of a column are four bytes, as are four weights of one byte.
+            stride: 4 * outputs,
+            quads,
+            query: query.as_ptr(),
+            half: 128,
+        };
         let mut first = 0;
         while first < outputs {
             first = first.min(outputs - strip::COLUMNS);
             // SAFETY: `Own::rows` checked every address.
             unsafe {
-                combine(part, query, first, panels.as_mut_ptr());
+                if quads > 0 {
+                    combined.base = part.base.as_ptr().add(4 * first);
+                    combined.weights = part.weight.as_ptr().add(4 * first);
+                    combine::run(&combined);
+                }
+                if 4 * quads < inputs {
+                    combine_rest(part, query, first, combined.panel);
+                }
                 strip.multipliers = part.multipliers.as_ptr().add(2 * first);
-                strip.start = own.starts.as_ptr().add(candidate * outputs + first);
-                let out = out.as_mut_ptr().add(candidate * rows * outputs + first);
+                strip.start = starts.add(first);
+                let mut out = to_out.add(candidate * rows * width);
+                if lasts.is_null() {
+                    out = out.add(first);
+                } else {
+                    strip.last = lasts.add(first);
+                }
                 strip.all_rows(x.as_ptr(), inputs, out, outputs, rows);
             }
             first += strip::COLUMNS;
         }
     }
+    true
 }
 
 /// Whether several words are read from there by one instruction: where they are not at a multiple of four, that is a fault.
@@ -238,8 +325,9 @@ fn is_aligned<N>(from: *const N) -> bool {
     from.cast::<u32>().is_aligned()
 }
 
-/// Three columns of a query's own matrix, as a strip reads them.
-unsafe fn combine(part: &Part<'_>, query: &[i16], first: usize, panel: *mut i16) {
+/// Three columns of a query's own matrix after its whole quads, as a strip reads them.
+#[inline(never)]
+unsafe fn combine_rest(part: &Part<'_>, query: &[i16], first: usize, panel: *mut i16) {
     // Two inputs of a column are four bytes, as are four weights of one byte.
     let stride = 4 * part.outputs;
     let (quads, rest) = query.as_chunks::<4>();
@@ -248,10 +336,6 @@ unsafe fn combine(part: &Part<'_>, query: &[i16], first: usize, panel: *mut i16)
     unsafe {
         let base = part.base.as_ptr().add(4 * first);
         let weights = part.weight.as_ptr().wrapping_add(4 * first);
-        if !quads.is_empty() {
-            let (quads, query) = (quads.len(), query.as_ptr());
-            combine::run(&Combine { base, weights, panel, stride, quads, query, half: 128 });
-        }
         let rest = some(rest.as_ptr(), rest.len());
         for index in done..part.inputs.div_ceil(2) {
             for c in 0..strip::COLUMNS {

@@ -201,6 +201,26 @@ impl IntegerKernel {
         }
     }
 
+    /// The same, and at once the sums of a last layer with one output, `[N, R, H] x [H, 1] -> [N, R]`, for which `room` is
+    /// as long as `out`. Whether this kernel does: if not, nothing was computed.
+    pub(crate) fn own_dots(
+        self,
+        own: &Own<'_>,
+        last: &Part<'_>,
+        x: &[i16],
+        panels: &mut [i16],
+        room: &mut [i16],
+        sums: &mut [i32],
+    ) -> bool {
+        let _ = (own, last, x, &panels, &room, &sums); // of that kernel alone which does
+        match self {
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::own_dots(own, last, x, panels, room, sums),
+            #[cfg(not(all(din_dsp, not(din_choice))))]
+            _ => false,
+        }
+    }
+
     /// `sums = weights keys`: `[1, T] x [T, D] -> [1, D]`.
     pub(crate) fn weighted_sum(self, weights: &[i32], keys: &[i16], sums: &mut [i32]) {
         match self {

@@ -130,6 +130,22 @@ fn every_kernel_multiplies_by_the_querys_own_matrix_as_defined() {
             let mut panels = vec![99; 3 * usize::next_multiple_of(inputs, 2) * outputs.max(3)];
             let mut out = vec![7; 3 * rows * outputs];
             kernel.own_product(&own, &keys, &mut panels, &mut out);
+            let last = bytes(outputs.div_ceil(4) * 4, 8);
+            let last = Part { inputs: outputs, outputs: 1, weight: &last, ..Part::default() };
+            let [mut sums, mut expected] = [(); 2].map(|()| vec![7; 3 * rows]);
+            kernel.dots(&last, &out, &mut panel(outputs), &mut expected);
+            let mut room = vec![7; out.len()];
+            let mut dots = |last, room: &mut [i16], sums: &mut [i32]| {
+                kernel.own_dots(&own, last, &keys, &mut panels, room, sums)
+            };
+            let fits = kernel == IntegerKernel::Dsp && inputs >= 8 && outputs % 3 == 0;
+            assert_eq!(dots(&last, &mut room, &mut sums), fits, "{kernel:?} {inputs} {outputs} {rows}");
+            if fits {
+                assert_eq!(sums, expected, "{inputs} {paired} {outputs} {rows}");
+            }
+            let short = Part { weight: &last.weight[4..], ..last };
+            assert!(!dots(&short, &mut room, &mut sums) && !dots(&last, &mut room, &mut sums[1..]));
+            assert!(!dots(&last, &mut room[1..], &mut sums));
             for (index, found) in out.into_iter().enumerate() {
                 let (query, row, o) = (index / outputs / rows, index / outputs % rows, index % outputs);
                 let expected = finished(finish, total(query, row, o));

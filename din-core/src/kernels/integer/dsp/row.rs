@@ -1,8 +1,8 @@
 //! One row against weights of one byte, four columns at a time: the layers of the head, of which there is one row a candidate.
 //!
-//! Two words of inputs serve four columns, and each word of weights becomes two pairs: 22 instructions for sixteen
-//! products. All four words of weights come by one load, which needs them at a multiple of four. Written in assembly for the
-//! same reason as [`strip`](super::strip).
+//! Two words of inputs serve four columns, and each word of weights becomes two pairs: 19 instructions for sixteen
+//! products. Weights and inputs come four and two words at a time, which needs them at a multiple of four. Written in
+//! assembly for the same reason as [`strip`](super::strip).
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
 #[cfg(din_dsp)]
@@ -13,18 +13,25 @@ use core::mem::offset_of;
 /// Columns that share what is loaded of the row.
 pub(super) const COLUMNS: usize = 4;
 
-/// What [`run`] multiplies. The assembly loads the first five at once, and moves `weights`, `multipliers` and `t` on.
+/// The most inputs, and the most outputs: the assembly has a count and a stride in one register.
+pub(super) const LARGEST: usize = (1 << 14) - 1;
+
+/// What [`run`] multiplies. The assembly loads all from `weights` up to `half` at once, and moves `weights`, `multipliers`
+/// and `t` on.
 #[repr(C)]
 pub(super) struct Row {
-    pub x: *const i16,
+    /// Fours of columns left, at least one.
+    pub fours: usize,
     /// Of the next four columns, at a multiple of four bytes.
     pub weights: *const u8,
-    /// Bytes from a quad to the column's next.
+    /// At a multiple of four bytes.
+    pub x: *const i16,
+    /// Bytes from a quad to the column's next, below 2^16.
     pub stride: usize,
-    /// Whole quads.
+    /// Whole quads, below 2^16.
     pub quads: usize,
-    /// The rounding constant of s1.
-    pub half: i32,
+    /// The rounding constant of s1: what the four sums start from.
+    pub half: [i32; 4],
     /// Whether inputs follow after those,
     pub has_rest: u32,
     /// and which, as two pairs.
@@ -35,8 +42,6 @@ pub(super) struct Row {
     pub t: *mut i32,
     /// s1
     pub shift: u32,
-    /// Fours of columns left, at least one.
-    pub fours: usize,
 }
 
 /// `t += rshift(x W, s1) m`: `[1, D] x [D, 4 fours] -> [1, 4 fours]`.
@@ -48,81 +53,72 @@ pub(super) struct Row {
 pub(super) unsafe extern "C" fn run(row: &mut Row) {
     naked_asm!(
         super::processor!(),
-        // The first and third of four inputs, in r8, and the others.
+        // The first and second of four inputs, in r8, and the others, in r3.
         ".macro din_even sum, weights",
         "sxtb16 r9, \\weights",
         "smlad \\sum, r8, r9, \\sum",
         ".endm",
         ".macro din_odd sum, weights",
         "sxtb16 r9, \\weights, ror #8",
-        "smlad \\sum, r8, r9, \\sum",
+        "smlad \\sum, r3, r9, \\sum",
         ".endm",
         ".macro din_quads x",
-        "ldm r1, {{r10, r11, r12, lr}}",
-        "ldr r8, [\\x], #4",
+        "ldm r0, {{r10, r11, r12, lr}}",
+        "ldrd r8, r3, [\\x], #8",
+        "uxtah r0, r0, r2",
         "din_even r4, r10",
         "din_even r5, r11",
         "din_even r6, r12",
         "din_even r7, lr",
-        "ldr r8, [\\x], #4",
         "din_odd r4, r10",
         "din_odd r5, r11",
         "din_odd r6, r12",
         "din_odd r7, lr",
         ".endm",
-        ".macro din_scale sum, column",
-        "ldrsh r3, [r0, #2 * \\column]",
-        "ldr r8, [r1, #4 * \\column]",
+        ".macro din_scale sum, t",
+        "ldrsh r3, [r0], #2",
         "asr \\sum, \\sum, r2",
-        "mla r8, \\sum, r3, r8",
-        "str r8, [r1, #4 * \\column]",
+        "mla \\sum, \\sum, r3, \\t",
         ".endm",
+        "add r0, r0, #{weights}",
         "push {{r0, r4-r11, lr}}",
         "2:",
         "ldr r3, [sp]",
-        "ldm r3, {{r0, r1, r2, r3, r4}}",
-        "mov r5, r4",
-        "mov r6, r4",
-        "mov r7, r4",
-        // An odd quad, then two at a time.
-        "tst r3, #1",
-        "beq 3f",
-        "din_quads r0",
-        "add r1, r1, r2",
-        "3:",
+        "ldm r3, {{r0, r1, r2, r3, r4, r5, r6, r7}}",
+        // An odd quad, then two at a time, counted in the stride's high half.
         "lsrs r3, r3, #1",
-        "beq 4f",
+        "orr r2, r2, r3, lsl #16",
+        "bcc 3f",
+        "din_quads r1",
+        "3:",
+        "subs r2, r2, #0x10000",
+        "blo 4f",
         "6:",
-        "din_quads r0",
-        "add r1, r1, r2",
-        "din_quads r0",
-        "add r1, r1, r2",
-        "subs r3, r3, #1",
-        "bne 6b",
+        "din_quads r1",
+        "din_quads r1",
+        "subs r2, r2, #0x10000",
+        "bhs 6b",
         "4:",
-        "ldr r0, [sp]",
-        "ldr r3, [r0, #{has_rest}]",
-        "cmp r3, #0",
-        "beq 5f",
-        "add r0, r0, #{rest}",
-        "din_quads r0",
+        "ldr r8, [sp]",
+        "ldr r3, [r8, #{has_rest} - {weights}]",
+        "cbz r3, 5f",
+        "add r1, r8, #{rest} - {weights}",
+        "din_quads r1",
+        "ldr r8, [sp]",
         "5:",
-        "ldr r12, [sp]",
-        "ldrd r0, r1, [r12, #{multipliers}]",
-        "ldr r2, [r12, #{shift}]",
-        "din_scale r4, 0",
-        "din_scale r5, 1",
-        "din_scale r6, 2",
-        "din_scale r7, 3",
-        "add r0, r0, #8",
+        "ldrd r0, r1, [r8, #{multipliers} - {weights}]",
+        "ldr r2, [r8, #{shift} - {weights}]",
+        "ldm r1, {{r9, r10, r11, r12}}",
+        "din_scale r4, r9",
+        "din_scale r5, r10",
+        "din_scale r6, r11",
+        "din_scale r7, r12",
+        "stm r1!, {{r4, r5, r6, r7}}",
+        "strd r0, r1, [r8, #{multipliers} - {weights}]",
+        "ldrd r0, r1, [r8, #-{weights}]",
         "add r1, r1, #16",
-        "strd r0, r1, [r12, #{multipliers}]",
-        "ldr r0, [r12, #{weights}]",
-        "add r0, r0, #16",
-        "str r0, [r12, #{weights}]",
-        "ldr r0, [r12, #{fours}]",
         "subs r0, r0, #1",
-        "str r0, [r12, #{fours}]",
+        "strd r0, r1, [r8, #-{weights}]",
         "bne 2b",
         "pop {{r0, r4-r11, pc}}",
         ".purgem din_even",
@@ -134,7 +130,6 @@ pub(super) unsafe extern "C" fn run(row: &mut Row) {
         rest = const offset_of!(Row, rest),
         multipliers = const offset_of!(Row, multipliers),
         shift = const offset_of!(Row, shift),
-        fours = const offset_of!(Row, fours),
     )
 }
 
@@ -148,7 +143,7 @@ pub(super) unsafe fn run(row: &mut Row) {
     for column in 0..COLUMNS * row.fours {
         // SAFETY: the caller vouches for every address.
         unsafe {
-            let mut sum = row.half;
+            let mut sum = row.half[0];
             for quad in 0..row.quads + row.has_rest as usize {
                 let weights = row.weights.add(quad * row.stride + 4 * column).cast::<u32>().read_unaligned();
                 let x = row.x.wrapping_add(4 * quad).cast::<[u32; 2]>();

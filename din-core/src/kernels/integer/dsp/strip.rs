@@ -5,6 +5,9 @@
 //! back. A pair of inputs takes nine instructions for twelve products, the end of a sum with its sigmoid fourteen. All three
 //! words of weights come by one load, which needs the panel at a multiple of four.
 //!
+//! A last layer with one output, as most units have, is computed at once: what the sigmoid gives goes from its register into
+//! a row's sum, and is never stored.
+//!
 //! What it does in plain Rust is [`emulated`], that is what runs where the instructions are not there.
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
@@ -40,7 +43,7 @@ pub(super) struct Strip {
     pub finish_shift: u32,
     /// Null where no sigmoid follows.
     pub segments: *const [i32; 4],
-    /// The next row of the output.
+    /// The next row of the output, or its sum in the last layer, an i32.
     pub out: *mut i16,
     /// Bytes from a row of the output to the next; 0 as `x_stride`.
     pub out_stride: usize,
@@ -48,6 +51,9 @@ pub(super) struct Strip {
     pub shift: u32,
     /// Twos of rows left, at least one.
     pub twos: usize,
+    /// `[3]`, of a last layer with one output that follows at once: its sums grow where `out` is, and the outputs of this
+    /// one are nowhere stored. Null where there is none.
+    pub last: *const i32,
 }
 
 /// `out = finish(sat16((start + rshift(x W, s1) m) >> s2))`: `[2 twos, D] x [D, 3] -> [2 twos, 3]`.
@@ -72,11 +78,10 @@ pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
         "smlad lr, r7, r6, lr",
         ".endm",
         // A column's two sums times its multiplier.
-        ".macro din_scale column, first, second",
-        "ldrsh r5, [r0, #2 * \\column]",
-        "ldr r6, [r1, #4 * \\column]",
-        "mla \\first, \\first, r5, r6",
-        "mla \\second, \\second, r5, r6",
+        ".macro din_scale column, start, first, second",
+        "ldrsh r1, [r0, #2 * \\column]",
+        "mla \\first, \\first, r1, \\start",
+        "mla \\second, \\second, r1, \\start",
         "asr \\first, \\first, r2",
         "asr \\second, \\second, r2",
         "ssat \\first, #16, \\first",
@@ -113,8 +118,7 @@ pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
         // Inputs after the eights, in pairs, then one.
         "ldr r4, [sp]",
         "ldr r3, [r4, #{rest}]",
-        "cmp r3, #0",
-        "beq 4f",
+        "cbz r3, 4f",
         "5:",
         "subs r3, r3, #2",
         "blt 6f",
@@ -146,9 +150,10 @@ pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
         "asr lr, lr, r0",
         "ldrd r0, r1, [r4, #{multipliers}]",
         "ldrd r2, r3, [r4, #{finish_shift}]",
-        "din_scale 0, r8, r11",
-        "din_scale 1, r9, r12",
-        "din_scale 2, r10, lr",
+        "ldm r1, {{r5, r6, r7}}",
+        "din_scale 0, r5, r8, r11",
+        "din_scale 1, r6, r9, r12",
+        "din_scale 2, r7, r10, lr",
         "cmp r3, #0",
         "beq 8f",
         "din_sigmoid r8",
@@ -159,6 +164,20 @@ pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
         "din_sigmoid lr",
         "8:",
         "ldrd r0, r1, [r4, #{out}]",
+        "ldr r5, [r4, #{last}]",
+        "cbz r5, 9f",
+        // The sums of both rows in the last layer.
+        "ldm r5, {{r1, r2, r5}}",
+        "ldrd r6, r7, [r0]",
+        "mla r6, r8, r1, r6",
+        "mla r7, r11, r1, r7",
+        "mla r6, r9, r2, r6",
+        "mla r7, r12, r2, r7",
+        "mla r6, r10, r5, r6",
+        "mla r7, lr, r5, r7",
+        "strd r6, r7, [r0], #8",
+        "b 10f",
+        "9:",
         "strh r8, [r0]",
         "strh r9, [r0, #2]",
         "strh r10, [r0, #4]",
@@ -167,6 +186,7 @@ pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
         "strh r12, [r0, #2]",
         "strh lr, [r0, #4]",
         "add r0, r0, r1",
+        "10:",
         "str r0, [r4, #{out}]",
         "ldr r0, [r4, #{twos}]",
         "subs r0, r0, #1",
@@ -182,6 +202,7 @@ pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
         multipliers = const offset_of!(Strip, multipliers),
         finish_shift = const offset_of!(Strip, finish_shift),
         out = const offset_of!(Strip, out),
+        last = const offset_of!(Strip, last),
         shift = const offset_of!(Strip, shift),
         twos = const offset_of!(Strip, twos),
     )
@@ -213,7 +234,13 @@ pub(super) unsafe fn emulated(strip: &mut Strip) {
                 let m = i16::from_le_bytes(*strip.multipliers.cast::<[u8; 2]>().add(column));
                 let scaled = sum.wrapping_shr(strip.shift).wrapping_mul(m.into());
                 let t = (*strip.start.add(column)).wrapping_add(scaled);
-                *strip.out.add(row * strip.out_stride / 2 + column) = finished(finish, t);
+                let z = finished(finish, t);
+                if strip.last.is_null() {
+                    *strip.out.add(row * strip.out_stride / 2 + column) = z;
+                } else {
+                    let sum = strip.out.cast::<i32>().add(row);
+                    *sum = (*sum).wrapping_add((*strip.last.add(column)).wrapping_mul(z.into()));
+                }
             }
         }
     }

@@ -39,10 +39,10 @@ pub use source::{DataConfig, OneOrMany, SideConfig, StreamConfig, TimeUnit};
 pub use split::{Duration, NegativesConfig, SplitConfig};
 pub use tune::TuneConfig;
 
-/// The job that ships, without what it compares, and with more sections.
+/// The job that ships, without what it searches and compares, and with more sections.
 #[cfg(test)]
 pub(crate) fn shipped_with(more: &str) -> Job {
     let shipped = include_str!("../../../examples/kuairand/job.toml");
-    let own = shipped.split_once("\n[compare]").map_or(shipped, |(own, _)| own);
+    let own = shipped.split_once("\n[tune]").map_or(shipped, |(own, _)| own);
     Job::from_toml(&format!("{own}\n{more}"), std::path::Path::new("job.toml")).unwrap()
 }

@@ -53,18 +53,18 @@ pub(super) struct Row {
 pub(super) unsafe extern "C" fn run(row: &mut Row) {
     naked_asm!(
         super::processor!(),
-        // The first and second of four inputs, in r8, and the others, in r3.
+        // The first and second of four inputs, in r3, and the others, in r8.
         ".macro din_even sum, weights",
         "sxtb16 r9, \\weights",
-        "smlad \\sum, r8, r9, \\sum",
+        "smlad \\sum, r3, r9, \\sum",
         ".endm",
         ".macro din_odd sum, weights",
         "sxtb16 r9, \\weights, ror #8",
-        "smlad \\sum, r3, r9, \\sum",
+        "smlad \\sum, r8, r9, \\sum",
         ".endm",
         ".macro din_quads x",
         "ldm r0, {{r10, r11, r12, lr}}",
-        "ldrd r8, r3, [\\x], #8",
+        "ldm \\x!, {{r3, r8}}",
         "uxtah r0, r0, r2",
         "din_even r4, r10",
         "din_even r5, r11",
@@ -101,7 +101,8 @@ pub(super) unsafe extern "C" fn run(row: &mut Row) {
         "4:",
         "ldr r8, [sp]",
         "ldr r3, [r8, #{has_rest} - {weights}]",
-        "cbz r3, 5f",
+        "cmp r3, #0",
+        "beq 5f",
         "add r1, r8, #{rest} - {weights}",
         "din_quads r1",
         "ldr r8, [sp]",

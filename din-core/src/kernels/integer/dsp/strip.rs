@@ -118,7 +118,8 @@ pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
         // Inputs after the eights, in pairs, then one.
         "ldr r4, [sp]",
         "ldr r3, [r4, #{rest}]",
-        "cbz r3, 4f",
+        "cmp r3, #0",
+        "beq 4f",
         "5:",
         "subs r3, r3, #2",
         "blt 6f",
@@ -165,7 +166,8 @@ pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
         "8:",
         "ldrd r0, r1, [r4, #{out}]",
         "ldr r5, [r4, #{last}]",
-        "cbz r5, 9f",
+        "cmp r5, #0",
+        "beq 9f",
         // The sums of both rows in the last layer.
         "ldm r5, {{r1, r2, r5}}",
         "ldrd r6, r7, [r0]",

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`ids`] | ids numbered as they come, and their vocabularies |
 //! | [`block`] | a few samples as bytes |
-//! | `splitter`, `spill`, `build` | from files to blocks, in bounded memory |
+//! | `splitter`, `coder`, `spill`, `fits`, `build` | from files to blocks, in bounded memory |
 //! | [`windows`] | blocks in random order, some at a time, read ahead |
 //!
 //! The cache is a folder, beside the data unless the job says otherwise, with one folder in it for each state of the data:
@@ -14,6 +14,8 @@
 
 pub mod block;
 mod build;
+mod coder;
+mod fits;
 pub mod ids;
 mod spill;
 mod splitter;

@@ -1,7 +1,10 @@
 //! `[split]` and `[negatives]`: which samples train, which choose, which report, and where negatives come from.
 
+use super::error::JobError;
+use super::file::Job;
 use super::source::{OneOrMany, TimeUnit};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// `[split]`: what training learns from (train), what it may be chosen on (valid), what is reported (test).
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -131,6 +134,115 @@ impl TryFrom<String> for Duration {
 impl From<Duration> for String {
     fn from(duration: Duration) -> Self {
         format!("{}s", duration.seconds)
+    }
+}
+
+impl Job {
+    /// What serde cannot check of labels: they are read, or negatives are drawn.
+    pub(super) fn validate_labels(&self) -> Result<(), JobError> {
+        if let Some(stream) = &self.data.stream {
+            if stream.window == 0 {
+                return self.refuse("data.stream.window", "is 0; a window has at least one sample");
+            }
+            if self.negatives.is_some() {
+                let problem = "excludes [negatives]; write the negatives into the samples";
+                return self.refuse("data.stream", problem);
+            }
+        }
+        let negatives = match (&self.data.label, &self.negatives) {
+            (Some(_), None) => return Ok(()),
+            (None, Some(negatives)) => negatives,
+            (None, None) => {
+                return self.refuse("data.label", "is missing; name the label's column, or add [negatives]");
+            }
+            (Some(_), Some(_)) => {
+                return self.refuse("data.label", "excludes [negatives], which makes every row a positive");
+            }
+        };
+        self.time_for("negatives")?;
+        if negatives.per_positive == 0 {
+            return self
+                .refuse("negatives.per_positive", "is 0; without negatives there is nothing to learn");
+        }
+        if negatives.min_interactions < 2 {
+            return self
+                .refuse("negatives.min_interactions", "is below 2; the first interaction has no history");
+        }
+        match self.candidate.iter().find(|field| self.sample_column(field) != negatives.item) {
+            None => Ok(()),
+            Some(field) => {
+                let problem = format!(
+                    "reads column `{}`, which a negative would inherit from its positive; read `{}` or a side table by it",
+                    self.sample_column(field),
+                    negatives.item
+                );
+                self.refuse(format!("candidate.{}", field.name), &problem)
+            }
+        }
+    }
+
+    /// What serde cannot check of the split.
+    pub(super) fn validate_split(&self) -> Result<(), JobError> {
+        let is_share = |share: f64| share > 0.0 && share < 1.0;
+        match &self.split {
+            SplitConfig::Column { train, valid, valid_last, valid_fraction, test, ignore, .. } => {
+                let given = [valid.is_some(), valid_last.is_some(), valid_fraction.is_some()];
+                if given.iter().filter(|&&given| given).count() != 1 {
+                    let problem = "needs exactly one of `valid`, `valid_last` and `valid_fraction`: \
+                                   training is chosen on samples that are not the test";
+                    return self.refuse("split", problem);
+                }
+                if valid_fraction.is_some_and(|share| !is_share(share)) {
+                    return self.refuse("split.valid_fraction", "is not between 0 and 1");
+                }
+                if valid_last.is_some() && self.data.time_unit.is_none() {
+                    return self
+                        .refuse("data.time_unit", "is missing; `split.valid_last` needs it: s, ms or us");
+                }
+                if valid.is_none() {
+                    self.time_for("split")?;
+                }
+                let all = [Some(train), valid.as_ref(), Some(test), ignore.as_ref()];
+                let mut seen = BTreeSet::new();
+                for value in all.into_iter().flatten().flat_map(OneOrMany::as_slice) {
+                    if !seen.insert(value) {
+                        return self.refuse("split", &format!("lists the value `{value}` twice"));
+                    }
+                }
+                Ok(())
+            }
+            SplitConfig::Time { valid_from, test_from, valid_fraction, test_fraction } => {
+                self.time_for("split.kind = \"time\"")?;
+                match (valid_from, test_from, valid_fraction, test_fraction) {
+                    (Some(valid), Some(test), None, None) if valid < test => Ok(()),
+                    (Some(_), Some(_), None, None) => {
+                        self.refuse("split.valid_from", "is not before `test_from`")
+                    }
+                    (None, None, Some(valid), Some(test)) if is_share(*valid) && is_share(*test) => {
+                        if valid + test < 1.0 {
+                            Ok(())
+                        } else {
+                            self.refuse("split.valid_fraction", "and `test_fraction` leave nothing to train on")
+                        }
+                    }
+                    (None, None, Some(_), Some(_)) => {
+                        self.refuse("split.valid_fraction", "or `test_fraction` is not between 0 and 1")
+                    }
+                    _ => self.refuse(
+                        "split",
+                        "needs both `valid_from` and `test_from`, or both `valid_fraction` and `test_fraction`",
+                    ),
+                }
+            }
+            SplitConfig::LastPosition { valid_share, .. } => {
+                self.time_for("split.kind = \"last_position\"")?;
+                if *valid_share > 0.0 && *valid_share <= 1.0 {
+                    Ok(())
+                } else {
+                    self.refuse("split.valid_share", "is not above 0 and at most 1")
+                }
+            }
+        }
     }
 }
 

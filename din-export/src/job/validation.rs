@@ -1,13 +1,10 @@
 //! What serde cannot check: names that refer to names, keys that exclude each other, ranges.
 
 use super::error::JobError;
-use super::field::{FieldConfig, Pair};
+use super::field::FieldConfig;
 use super::file::Job;
 use super::nearest::Suggestion;
-use super::sequence::{Condition, SequenceConfig, SourceConfig};
-use super::source::OneOrMany;
-use super::split::SplitConfig;
-use din_core::manifest::{MAX_CAPACITY, MAX_FIELDS, MAX_LAYERS, MAX_SEQUENCES, MAX_WIDTH};
+use din_core::manifest::{MAX_FIELDS, MAX_LAYERS, MAX_SEQUENCES, MAX_WIDTH};
 use std::collections::BTreeSet;
 
 impl Job {
@@ -74,7 +71,7 @@ impl Job {
         self.at_most(key, "units in a layer", widest, MAX_WIDTH as usize)
     }
 
-    fn validate_fields(&self, group: &str, fields: &[FieldConfig]) -> Result<(), JobError> {
+    pub(super) fn validate_fields(&self, group: &str, fields: &[FieldConfig]) -> Result<(), JobError> {
         self.validate_unique(group, fields.iter().map(|field| &field.name))?;
         for field in fields {
             let key = |end: &str| format!("{group}.{}{end}", field.name);
@@ -98,195 +95,6 @@ impl Job {
         Ok(())
     }
 
-    fn validate_sequence(&self, sequence: &SequenceConfig) -> Result<(), JobError> {
-        let key = format!("sequence.{}", sequence.name);
-        if sequence.capacity == 0 {
-            return self.refuse(format!("{key}.capacity"), "is 0; remove the sequence instead");
-        }
-        let capacity = sequence.capacity;
-        self.at_most(&format!("{key}.capacity"), "behaviours", capacity, MAX_CAPACITY as usize)?;
-        if sequence.fields.is_empty() || sequence.sources.is_empty() {
-            return self.refuse(key, "needs at least one [[sequence.field]] and one [[sequence.source]]");
-        }
-        self.validate_fields(&key, &sequence.fields)?;
-        let width = sequence.fields.iter().map(|field| self.width(field)).sum();
-        self.at_most(&format!("{key}.field"), "numbers in a behaviour", width, MAX_WIDTH as usize)?;
-        for field in &sequence.fields {
-            self.validate_pair(&key, field)?;
-        }
-        self.validate_sources(&key, sequence)
-    }
-
-    fn validate_pair(&self, key: &str, field: &FieldConfig) -> Result<(), JobError> {
-        let key = format!("{key}.{}.pair", field.name);
-        match &field.pair {
-            Some(Pair::Off(true)) => {
-                return self.refuse(key, "is true; write the name of a candidate field, or false");
-            }
-            Some(Pair::With(name)) => {
-                let names = self.candidate.iter().map(|candidate| &candidate.name);
-                self.known(key.clone(), "a candidate field", name, names)?;
-            }
-            _ => {}
-        }
-        let Some(index) = field.paired_with(&self.candidate) else { return Ok(()) };
-        let candidate = &self.candidate[index];
-        if candidate.table.is_some() != field.table.is_some() || self.width(candidate) != self.width(field) {
-            let problem = format!(
-                "compares {} numbers with the {} of candidate field `{}`; they must be of the same kind and width",
-                self.width(field),
-                self.width(candidate),
-                candidate.name
-            );
-            return self.refuse(key, &problem);
-        }
-        Ok(())
-    }
-
-    fn validate_sources(&self, key: &str, sequence: &SequenceConfig) -> Result<(), JobError> {
-        let key = format!("{key}.source");
-        let lists =
-            sequence.sources.iter().filter(|source| matches!(source, SourceConfig::List { .. })).count();
-        if lists > 0 && lists < sequence.sources.len() {
-            return self
-                .refuse(key, "mixes `list` with other kinds; a list already is the sample's whole history");
-        }
-        let earlier = &sequence.sources[..sequence.sources.len() - 1];
-        if earlier.iter().any(|source| matches!(source, SourceConfig::Log { .. })) {
-            return self.refuse(key, "has something after a `log`; put the one log last");
-        }
-        let read: BTreeSet<String> =
-            sequence.fields.iter().map(|field| self.sample_column(field).to_owned()).collect();
-        for source in &sequence.sources {
-            for column in source.columns().keys() {
-                self.known(format!("{key}.columns"), "a field's column", column, read.iter())?;
-            }
-            match source {
-                SourceConfig::List { separator, .. } | SourceConfig::UserList { separator, .. }
-                    if separator.is_empty() =>
-                {
-                    return self.refuse(format!("{key}.separator"), "is empty");
-                }
-                SourceConfig::UserList { side, .. } => {
-                    self.known(format!("{key}.side"), "a side table", side, self.side.keys())?;
-                }
-                SourceConfig::Log { condition, .. } => {
-                    self.time_for(&format!("{key}.kind = \"log\""))?;
-                    if let Some(Condition { equals: None, at_least: None, .. }) = condition {
-                        return self.refuse(format!("{key}.where"), "needs `equals` or `at_least`");
-                    }
-                }
-                SourceConfig::List { .. } => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn validate_labels(&self) -> Result<(), JobError> {
-        if let Some(stream) = &self.data.stream {
-            if stream.window == 0 {
-                return self.refuse("data.stream.window", "is 0; a window has at least one sample");
-            }
-            if self.negatives.is_some() {
-                let problem = "excludes [negatives]; write the negatives into the samples";
-                return self.refuse("data.stream", problem);
-            }
-        }
-        let negatives = match (&self.data.label, &self.negatives) {
-            (Some(_), None) => return Ok(()),
-            (None, Some(negatives)) => negatives,
-            (None, None) => {
-                return self.refuse("data.label", "is missing; name the label's column, or add [negatives]");
-            }
-            (Some(_), Some(_)) => {
-                return self.refuse("data.label", "excludes [negatives], which makes every row a positive");
-            }
-        };
-        self.time_for("negatives")?;
-        if negatives.per_positive == 0 {
-            return self
-                .refuse("negatives.per_positive", "is 0; without negatives there is nothing to learn");
-        }
-        if negatives.min_interactions < 2 {
-            return self
-                .refuse("negatives.min_interactions", "is below 2; the first interaction has no history");
-        }
-        match self.candidate.iter().find(|field| self.sample_column(field) != negatives.item) {
-            None => Ok(()),
-            Some(field) => {
-                let problem = format!(
-                    "reads column `{}`, which a negative would inherit from its positive; read `{}` or a side table by it",
-                    self.sample_column(field),
-                    negatives.item
-                );
-                self.refuse(format!("candidate.{}", field.name), &problem)
-            }
-        }
-    }
-
-    fn validate_split(&self) -> Result<(), JobError> {
-        let is_share = |share: f64| share > 0.0 && share < 1.0;
-        match &self.split {
-            SplitConfig::Column { train, valid, valid_last, valid_fraction, test, ignore, .. } => {
-                let given = [valid.is_some(), valid_last.is_some(), valid_fraction.is_some()];
-                if given.iter().filter(|&&given| given).count() != 1 {
-                    let problem = "needs exactly one of `valid`, `valid_last` and `valid_fraction`: \
-                                   training is chosen on samples that are not the test";
-                    return self.refuse("split", problem);
-                }
-                if valid_fraction.is_some_and(|share| !is_share(share)) {
-                    return self.refuse("split.valid_fraction", "is not between 0 and 1");
-                }
-                if valid_last.is_some() && self.data.time_unit.is_none() {
-                    return self
-                        .refuse("data.time_unit", "is missing; `split.valid_last` needs it: s, ms or us");
-                }
-                if valid.is_none() {
-                    self.time_for("split")?;
-                }
-                let all = [Some(train), valid.as_ref(), Some(test), ignore.as_ref()];
-                let mut seen = BTreeSet::new();
-                for value in all.into_iter().flatten().flat_map(OneOrMany::as_slice) {
-                    if !seen.insert(value) {
-                        return self.refuse("split", &format!("lists the value `{value}` twice"));
-                    }
-                }
-                Ok(())
-            }
-            SplitConfig::Time { valid_from, test_from, valid_fraction, test_fraction } => {
-                self.time_for("split.kind = \"time\"")?;
-                match (valid_from, test_from, valid_fraction, test_fraction) {
-                    (Some(valid), Some(test), None, None) if valid < test => Ok(()),
-                    (Some(_), Some(_), None, None) => {
-                        self.refuse("split.valid_from", "is not before `test_from`")
-                    }
-                    (None, None, Some(valid), Some(test)) if is_share(*valid) && is_share(*test) => {
-                        if valid + test < 1.0 {
-                            Ok(())
-                        } else {
-                            self.refuse("split.valid_fraction", "and `test_fraction` leave nothing to train on")
-                        }
-                    }
-                    (None, None, Some(_), Some(_)) => {
-                        self.refuse("split.valid_fraction", "or `test_fraction` is not between 0 and 1")
-                    }
-                    _ => self.refuse(
-                        "split",
-                        "needs both `valid_from` and `test_from`, or both `valid_fraction` and `test_fraction`",
-                    ),
-                }
-            }
-            SplitConfig::LastPosition { valid_share, .. } => {
-                self.time_for("split.kind = \"last_position\"")?;
-                if *valid_share > 0.0 && *valid_share <= 1.0 {
-                    Ok(())
-                } else {
-                    self.refuse("split.valid_share", "is not above 0 and at most 1")
-                }
-            }
-        }
-    }
-
     fn validate_item_bias(&self) -> Result<(), JobError> {
         let Some(name) = &self.model.head.item_bias else { return Ok(()) };
         let categorical = self.candidate.iter().filter(|field| field.table.is_some());
@@ -298,7 +106,7 @@ impl Job {
         )
     }
 
-    fn validate_unique<'a>(
+    pub(super) fn validate_unique<'a>(
         &self,
         group: &str,
         names: impl Iterator<Item = &'a String>,
@@ -313,7 +121,7 @@ impl Job {
     }
 
     /// Whether `data.time` is given, which `key` needs.
-    fn time_for(&self, key: &str) -> Result<(), JobError> {
+    pub(super) fn time_for(&self, key: &str) -> Result<(), JobError> {
         match self.data.time {
             Some(_) => Ok(()),
             None => {
@@ -338,7 +146,7 @@ impl Job {
     }
 
     /// Whether a blob can hold so many.
-    fn at_most(&self, key: &str, what: &str, found: usize, limit: usize) -> Result<(), JobError> {
+    pub(super) fn at_most(&self, key: &str, what: &str, found: usize, limit: usize) -> Result<(), JobError> {
         if found <= limit {
             return Ok(());
         }
@@ -346,7 +154,7 @@ impl Job {
     }
 
     /// Inputs that a field contributes. Its table is defined.
-    fn width(&self, field: &FieldConfig) -> usize {
+    pub(super) fn width(&self, field: &FieldConfig) -> usize {
         field.table.as_ref().map_or(1, |table| self.tables[table].dim)
     }
 

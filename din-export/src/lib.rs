@@ -22,13 +22,15 @@
 //! |---|---|
 //! | [`schema`] | what a model reads: tables, fields, sequences |
 //! | [`weights`], [`request`] | a model as trained, before folding; what is asked of one |
-//! | [`output`], [`metrics`], [`side_by_side`] | files that are whole or not there; log loss, AUC, GAUC, calibration; several runs at a time |
+//! | [`output`], [`metrics`], [`markdown`] | files that are whole or not there; log loss, AUC, GAUC, calibration; text within tables |
+//! | [`side_by_side`] | several runs at a time |
 //! | [`ledger`] | what is done of many runs |
 //! | [`config`], [`blob`] | what a job may say of model and training; folding, quantising, writing |
 //! | [`job`] | the job file: every key is documented on its struct |
 //! | [`import`], [`data`] | models as safetensors and TOML, in and out; CSV and Parquet to a [`data::dataset::Dataset`] |
 //! | [`network`] | forward and backward |
 //! | [`training`] | epochs, optimisers, regularisation |
+//! | [`runs`] | what a search and a comparison share |
 //! | [`journal`] | `metrics.jsonl` and TensorBoard files of a run |
 //! | [`tune`] | a search over the ranges of a job |
 //! | [`scoring`] | a request scored along the path of its blob |
@@ -52,11 +54,13 @@ pub mod inspect;
 pub mod job;
 pub mod journal;
 pub mod ledger;
+pub mod markdown;
 pub mod metrics;
 pub mod network;
 pub mod output;
 pub mod rank;
 pub mod request;
+pub mod runs;
 pub mod schema;
 pub mod scoring;
 pub mod side_by_side;

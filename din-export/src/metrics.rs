@@ -3,6 +3,7 @@
 //! Scores are probabilities, labels 0 or 1, users dense numbers; the slices of one call have one length.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Bins of the expected calibration error.
 pub const CALIBRATION_BINS: usize = 20;
@@ -156,16 +157,45 @@ pub fn mean(figures: &[f64]) -> f64 {
     figures.iter().sum::<f64>() / figures.len() as f64
 }
 
-/// Standard error of the mean; 0 for a single figure.
+/// Standard error of the mean; `None` for a single figure, which does not tell.
 #[must_use]
-pub fn standard_error(figures: &[f64]) -> f64 {
+pub fn standard_error(figures: &[f64]) -> Option<f64> {
     let n = figures.len() as f64;
     if figures.len() < 2 {
-        return 0.0;
+        return None;
     }
     let mean = mean(figures);
     let squares: f64 = figures.iter().map(|figure| (figure - mean).powi(2)).sum();
-    (squares / (n - 1.0) / n).sqrt()
+    Some((squares / (n - 1.0) / n).sqrt())
+}
+
+/// A mean over the seeds, with its standard error if there are several; displays as `0.7324 (0.0008)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Figure {
+    /// Over the seeds.
+    pub mean: f64,
+    /// See [`standard_error`].
+    pub error: Option<f64>,
+}
+
+impl Figure {
+    /// Of one number a seed.
+    #[must_use]
+    pub fn of(figures: &[f64]) -> Self {
+        Self { mean: mean(figures), error: standard_error(figures) }
+    }
+}
+
+impl fmt::Display for Figure {
+    /// With `+`, a sign before the mean.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mean, error } = self;
+        match f.sign_plus() {
+            true => write!(f, "{mean:+.4}"),
+            false => write!(f, "{mean:.4}"),
+        }?;
+        error.map_or(Ok(()), |error| write!(f, " ({error:.4})"))
+    }
 }
 
 #[cfg(test)]
@@ -259,5 +289,15 @@ mod tests {
         assert!((found.expected_error - 0.24).abs() < 1e-6, "{found:?}");
         assert!((found.ratio.unwrap() - 1.0).abs() < 1e-6);
         assert_eq!(calibration(&[0.3], &[0.0]).ratio, None);
+    }
+
+    #[test]
+    fn a_single_figure_has_no_standard_error() {
+        let several = Figure::of(&[0.75, 0.76]);
+        assert_eq!(
+            (several.to_string(), format!("{several:+}")),
+            ("0.7550 (0.0050)".into(), "+0.7550 (0.0050)".into())
+        );
+        assert_eq!(Figure::of(&[0.75]).to_string(), "0.7500");
     }
 }

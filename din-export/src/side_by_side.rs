@@ -45,7 +45,8 @@ pub fn side_by_side<T: Send, R: Send, E: Send + From<rayon::ThreadPoolBuildError
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-const UNPOISONED: &str = "no thread panics while it holds the lock";
+/// Why a lock between the runs can be taken.
+pub(crate) const UNPOISONED: &str = "no thread panics while it holds the lock";
 
 #[cfg(test)]
 mod tests {

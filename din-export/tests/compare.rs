@@ -2,6 +2,7 @@
 
 mod small_log;
 
+use din_export::output::OwnFolder;
 use serde_json::Value;
 use small_log::{JOB, command, errors, folder, json};
 use std::time::Duration;
@@ -96,10 +97,63 @@ fn a_comparison_that_was_killed_goes_on_and_an_added_variant_trains_alone() {
     assert_eq!(json(path, &["compare", "job.toml", "-o", "broken"]), whole, "after {kills} kills");
     assert_eq!(lines(), 1 + 6);
     let more = format!("{JOB}{VARIANTS}[[compare.variant]]\nname = \"mean\"\nmodel.pooling = \"mean\"\n");
-    std::fs::write(path.join("job.toml"), more).unwrap();
+    std::fs::write(path.join("job.toml"), &more).unwrap();
     let longer = json(path, &["compare", "job.toml", "-o", "broken"]);
     assert_eq!(longer["runs"].as_array().unwrap()[..6], whole["runs"].as_array().unwrap()[..]);
     assert_eq!(lines(), 1 + 8);
+    // The widths of the first variant's tables are no matter of the others.
+    let wider = more.replacen("model.pooling = \"sum\"", "model.pooling = \"sum\"\ntables.item.dim = 5", 1);
+    std::fs::write(path.join("job.toml"), wider).unwrap();
+    let wider = json(path, &["compare", "job.toml", "-o", "broken"]);
+    assert_eq!(wider["runs"].as_array().unwrap()[2..], longer["runs"].as_array().unwrap()[2..]);
+    assert_eq!(lines(), 1 + 10);
+}
+
+#[test]
+fn a_variant_whose_numbers_leave_their_range_fails_alone() {
+    let wild = "[[compare.variant]]\nname = \"wild\"\ntraining.optimizer.learning_rate = 1e18\n";
+    let folder = folder(&job().replace(
+        "[[compare.variant]]\nname = \"wide\"",
+        &format!("{wild}[[compare.variant]]\nname = \"wide\""),
+    ));
+    let path = folder.path();
+    let compare = ["--json", "compare", "job.toml", "-o", "compared", "--curves"];
+    let output = command(path, &compare).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    assert!(errors(&output).ends_with("error: 1 of 4 variants failed: wild\n"), "{}", errors(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = report["table"]["rows"].as_array().unwrap();
+    let failed = rows[1]["failed"].as_array().unwrap();
+    assert_eq!((&rows[1]["variant"], failed.len(), &rows[1]["auc"]), (&"wild".into(), 2, &Value::Null));
+    assert!(failed[0]["problem"].as_str().unwrap().contains("lower `optimizer.learning_rate`"), "{failed:?}");
+    assert_eq!(report["runs"].as_array().unwrap().len(), 8);
+    assert_eq!(report["curves"].as_array().unwrap().len(), 3);
+    // What failed is not trained again.
+    let again = command(path, &compare).output().unwrap();
+    assert!(again.stdout == output.stdout && again.status.code() == Some(1));
+    let lines = std::fs::read_to_string(path.join("compared/runs.jsonl")).unwrap().lines().count();
+    assert_eq!(lines, 1 + 8);
+    // The others are those of a comparison without it.
+    std::fs::write(path.join("job.toml"), job()).unwrap();
+    let without = json(path, &["compare", "job.toml", "-o", "without", "--curves"]);
+    let own = without["table"]["rows"].as_array().unwrap();
+    assert_eq!([&rows[0], &rows[2], &rows[3]], [&own[0], &own[1], &own[2]]);
+}
+
+#[test]
+fn a_folder_in_which_another_is_at_work_is_refused() {
+    let folder = folder(&format!("{}[tune]\ntrials = 1\n", job()));
+    let path = folder.path();
+    let own = OwnFolder::open(&path.join("shared")).unwrap();
+    for name in ["compare", "tune", "train"] {
+        let output = command(path, &[name, "job.toml", "-o", "shared"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        let problem = "error: shared: another din-export is at work in this folder; let it finish, or choose another --output\n";
+        assert_eq!(errors(&output), problem, "{name}");
+    }
+    assert_eq!(std::fs::read_dir(path.join("shared")).unwrap().count(), 1, "nothing but the lock");
+    drop(own);
+    json(path, &["compare", "job.toml", "-o", "shared", "--seeds", "1"]);
 }
 
 #[test]

@@ -4,10 +4,11 @@ use super::progress::Progress;
 use super::stop::StopSignals;
 use super::{CommandResult, JobArguments, load_job};
 use din_export::compare::curves::Curves;
-use din_export::compare::run::{Place, Run};
-use din_export::compare::{CompareError, Comparison, Table};
+use din_export::compare::run::Place;
+use din_export::compare::{CompareError, Comparison, Run, RunResult, Table};
 use din_export::job::CompareConfig;
-use din_export::output;
+use din_export::output::{self, OwnFolder};
+use din_export::runs::RunsError;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -43,7 +44,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     if let Some(file) = &arguments.variants {
         job.compare = Some(CompareConfig::load(file)?);
     }
-    output::prepare(&arguments.output)?;
+    let folder = OwnFolder::open(&arguments.output)?;
     let progress = Progress::new();
     let directory = arguments.job.data.as_deref();
     let mut begin = |step: din_export::data::load::LoadStep<'_>| progress.begin(&step.to_string());
@@ -53,18 +54,24 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     progress.begin("training");
     let signals = StopSignals::watch()?;
     let threads = rayon::current_num_threads();
-    let place = Place { folder: &arguments.output, threads, stop: signals.flag() };
+    let place = Place { folder: &folder, threads, stop: signals.flag() };
     let runs = comparison.run(place, &|run, done, total| {
-        let auc = run.test.auc.unwrap_or(f64::NAN);
-        let epochs = run.epochs.len();
-        progress.line(&format!(
-            "{done}/{total} {}, seed {}: best epoch {} of {epochs}, test AUC {auc:.4}",
-            run.variant, run.seed, run.best_epoch
-        ));
+        let what = match &run.result {
+            RunResult::Failed { problem } => format!("failed: {problem}"),
+            RunResult::Measured(measured) => format!(
+                "best epoch {} of {}, test AUC {:.4}",
+                measured.best_epoch,
+                measured.epochs.len(),
+                measured.test.auc.unwrap_or(f64::NAN)
+            ),
+        };
+        progress.line(&format!("{done}/{total} {}, seed {}: {what}", run.variant, run.seed));
         progress.advance(done as u64, total as u64, || "runs".to_owned());
     });
     let runs = match runs {
-        Err(CompareError::Stopped) => return Err(signals.stopped_between(&arguments.output).into()),
+        Err(CompareError::Runs(RunsError::Stopped)) => {
+            return Err(signals.stopped_between(&arguments.output).into());
+        }
         runs => runs?,
     };
     drop(signals);
@@ -83,5 +90,11 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     files.push((arguments.output.join("compare.json"), serde_json::to_vec_pretty(&report)?));
     output::write_together(&files)?;
     drop(progress);
-    super::print(json, &report, &text)
+    super::print(json, &report, &text)?;
+    let failed: Vec<&str> = report.table.failed().collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let (count, all) = (failed.len(), report.table.rows.len());
+    Err(format!("{count} of {all} variants failed: {}", failed.join("; ")).into())
 }

@@ -8,11 +8,12 @@ use din_export::blob;
 use din_export::config::interval::Interval;
 use din_export::data::cache::Split;
 use din_export::evaluation::Evaluation;
+use din_export::import;
 use din_export::journal::Journal;
+use din_export::output::{self, OwnFolder};
 use din_export::training::checkpoint::Folder;
 use din_export::training::memory::{self, MemoryNeed};
 use din_export::training::{EpochReport, Event, Outcome, RunOptions, run as train};
-use din_export::{import, output};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -60,7 +61,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     if let Some(every) = arguments.checkpoint_every {
         job.training.checkpoint.every = every;
     }
-    output::prepare(&arguments.output)?;
+    let _own = OwnFolder::open(&arguments.output)?;
     let checkpoints = arguments.output.join("checkpoints");
     let progress = Progress::new();
     let data = Data::open(&job, arguments.job.data.as_deref(), &progress)?;

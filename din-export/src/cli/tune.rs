@@ -5,7 +5,8 @@ use super::progress::{Progress, duration};
 use super::stop::StopSignals;
 use super::{CommandResult, JobArguments, load_job};
 use din_export::job::tune::Searched;
-use din_export::output;
+use din_export::output::{self, OwnFolder};
+use din_export::runs::RunsError;
 use din_export::training::{memory, selection_figure};
 use din_export::tune::search::Place;
 use din_export::tune::{Event, Record, Search, Trial, TrialResult, TuneError};
@@ -29,7 +30,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let job = load_job(&arguments.job)?;
     // What the ranges allow is known before any data are read.
     let search = Search::new(&job, rayon::current_num_threads())?;
-    output::prepare(&arguments.output)?;
+    let folder = OwnFolder::open(&arguments.output)?;
     let progress = Progress::new();
     let data = Data::open(&job, arguments.job.data.as_deref(), &progress)?;
     progress.line(&data.samples_text());
@@ -44,9 +45,11 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     }
     let signals = StopSignals::watch()?;
     let view = View::new(&progress, &search);
-    let place = Place { source: data.source(), folder: &arguments.output, stop: signals.flag() };
+    let place = Place { source: data.source(), folder: &folder, stop: signals.flag() };
     let report = match search.run(place, &|event| view.show(&event)) {
-        Err(TuneError::Stopped) => return Err(signals.stopped_between(&arguments.output).into()),
+        Err(TuneError::Runs(RunsError::Stopped)) => {
+            return Err(signals.stopped_between(&arguments.output).into());
+        }
         report => report?,
     };
     drop(signals);

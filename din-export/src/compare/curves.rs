@@ -1,12 +1,14 @@
 //! Train and test by epoch, means over the seeds: a table, and a picture as SVG.
 
-use super::run::{CurvePoint, Run};
-use crate::metrics::{mean, standard_error};
+use super::run::{CurvePoint, Measured, Run};
+use super::table::measured;
+use crate::markdown;
+use crate::metrics::Figure;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
 
-/// A metric by epoch, with its standard error.
-type Line = Vec<(f64, f64)>;
+/// A metric by epoch.
+type Line = Vec<Figure>;
 
 /// One variant's curves.
 #[derive(Clone, Debug, Serialize)]
@@ -28,27 +30,13 @@ pub struct Curve {
 pub struct Curves(pub Vec<Curve>);
 
 impl Curves {
-    /// Of runs by variant and seed. An epoch that not every seed reached is left out.
+    /// Of runs by variant and seed, without the variants of which a run failed. An epoch that not every seed reached is left
+    /// out.
     #[must_use]
     pub fn new(runs: &[Run]) -> Self {
-        let curve = |runs: &[Run]| {
-            let epochs = runs.iter().map(|run| run.curve.len()).min().unwrap_or(0);
-            let line = |of: fn(&CurvePoint) -> f64| {
-                let at = |epoch: usize| {
-                    let figures: Vec<f64> = runs.iter().map(|run| of(&run.curve[epoch])).collect();
-                    (mean(&figures), standard_error(&figures))
-                };
-                (0..epochs).map(at).collect()
-            };
-            Curve {
-                variant: runs[0].variant.clone(),
-                train_auc: line(|point| point.train.auc.unwrap_or(f64::NAN)),
-                test_auc: line(|point| point.test.auc.unwrap_or(f64::NAN)),
-                train_log_loss: line(|point| point.train.log_loss),
-                test_log_loss: line(|point| point.test.log_loss),
-            }
-        };
-        Self(runs.chunk_by(|a, b| a.variant == b.variant).map(curve).collect())
+        let variants = runs.chunk_by(|a, b| a.variant == b.variant);
+        let curve = |runs: &[Run]| Some(curve(&runs[0].variant, &measured(runs)?));
+        Self(variants.filter_map(curve).collect())
     }
 
     /// Two panels, training and test, with one line for each variant and its standard errors.
@@ -80,6 +68,21 @@ impl Curves {
     fn legend_width(&self) -> f64 {
         let longest = self.0.iter().map(|curve| curve.variant.chars().count()).max().unwrap_or(0);
         42.0 + LETTER * longest as f64
+    }
+}
+
+fn curve(variant: &str, runs: &[&Measured]) -> Curve {
+    let epochs = runs.iter().map(|run| run.curve.len()).min().unwrap_or(0);
+    let line = |of: fn(&CurvePoint) -> f64| {
+        let at = |epoch: usize| Figure::of(&runs.iter().map(|run| of(&run.curve[epoch])).collect::<Vec<_>>());
+        (0..epochs).map(at).collect()
+    };
+    Curve {
+        variant: variant.to_owned(),
+        train_auc: line(|point| point.train.auc.unwrap_or(f64::NAN)),
+        test_auc: line(|point| point.test.auc.unwrap_or(f64::NAN)),
+        train_log_loss: line(|point| point.train.log_loss),
+        test_log_loss: line(|point| point.test.log_loss),
     }
 }
 
@@ -122,9 +125,9 @@ struct Panel<'a> {
 impl<'a> Panel<'a> {
     fn new(lines: Vec<&'a Line>, title: &'a str, left: f64) -> Self {
         let epochs = lines.iter().map(|line| line.len()).max().unwrap_or(0);
-        let points = || lines.iter().flat_map(|line| line.iter()).filter(|(mean, _)| mean.is_finite());
-        let low = points().map(|(mean, error)| mean - error).fold(f64::INFINITY, f64::min);
-        let high = points().map(|(mean, error)| mean + error).fold(f64::NEG_INFINITY, f64::max);
+        let points = || lines.iter().flat_map(|line| line.iter()).filter(|point| point.mean.is_finite());
+        let low = points().map(|point| ends(point)[0]).fold(f64::INFINITY, f64::min);
+        let high = points().map(|point| ends(point)[1]).fold(f64::NEG_INFINITY, f64::max);
         let (low, high) = if low < high { (low, high) } else { (0.0, 1.0) };
         let step = mark_step((high - low) / 6.0);
         let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
@@ -177,10 +180,12 @@ impl<'a> Panel<'a> {
         );
         for (index, line) in self.lines.iter().enumerate() {
             let (mut path, mut errors) = (String::new(), String::new());
-            for (epoch, &(mean, error)) in line.iter().enumerate().filter(|(_, (mean, _))| mean.is_finite()) {
+            for (epoch, point) in line.iter().enumerate().filter(|(_, point)| point.mean.is_finite()) {
                 let x = self.x(epoch + 1);
-                let _ = write!(path, "{}{x:.1} {:.1}", if path.is_empty() { 'M' } else { 'L' }, self.y(mean));
-                let _ = write!(errors, "M{x:.1} {:.1}V{:.1}", self.y(mean - error), self.y(mean + error));
+                let start = if path.is_empty() { 'M' } else { 'L' };
+                let _ = write!(path, "{start}{x:.1} {:.1}", self.y(point.mean));
+                let [low, high] = ends(point).map(|end| self.y(end));
+                let _ = write!(errors, "M{x:.1} {low:.1}V{high:.1}");
             }
             let _ = writeln!(
                 svg,
@@ -190,6 +195,12 @@ impl<'a> Panel<'a> {
         }
         svg
     }
+}
+
+/// A standard error below and above the mean.
+fn ends(point: &Figure) -> [f64; 2] {
+    let error = point.error.unwrap_or(0.0);
+    [point.mean - error, point.mean + error]
 }
 
 /// The round number at or above `least`: 1, 2 or 5 times a power of ten.
@@ -213,13 +224,12 @@ impl fmt::Display for Curves {
         (1..=epochs).try_for_each(|_| write!(f, "--:|"))?;
         writeln!(f)?;
         for curve in &self.0 {
+            let name = markdown::cell(&curve.variant);
             for (name, split, line) in
-                [(&*curve.variant, "train", &curve.train_auc), ("", "test", &curve.test_auc)]
+                [(name.as_str(), "train", &curve.train_auc), ("", "test", &curve.test_auc)]
             {
                 write!(f, "| {name} | {split} |")?;
-                for (mean, error) in line {
-                    write!(f, " {mean:.4} ({error:.4}) |")?;
-                }
+                line.iter().try_for_each(|point| write!(f, " {point} |"))?;
                 writeln!(f)?;
             }
         }
@@ -235,7 +245,8 @@ mod tests {
     fn marks_are_round_and_hold_every_point_between_them() {
         assert_eq!([0.011, 0.02, 0.021, 0.3, 7.0].map(mark_step), [0.02, 0.02, 0.05, 0.5, 10.0]);
         assert_eq!([0.02, 0.5, 10.0].map(decimals), [2, 1, 0]);
-        let lines = [vec![(0.731, 0.002), (0.742, 0.001)], vec![(0.6853, 0.0)]];
+        let point = |mean, error| Figure { mean, error };
+        let lines = [vec![point(0.731, Some(0.002)), point(0.742, Some(0.001))], vec![point(0.6853, None)]];
         let panel = Panel::new(lines.iter().collect(), "AUC", 0.0);
         assert!(
             (panel.low - 0.68).abs() < 1e-9 && (panel.high - 0.75).abs() < 1e-9,
@@ -243,10 +254,9 @@ mod tests {
             panel.low,
             panel.high
         );
-        for &(mean, error) in lines.iter().flatten() {
-            assert!(
-                panel.y(mean + error) >= panel.y(panel.high) && panel.y(mean - error) <= panel.y(panel.low)
-            );
+        for point in lines.iter().flatten() {
+            let [low, high] = ends(point);
+            assert!(panel.y(high) >= panel.y(panel.high) && panel.y(low) <= panel.y(panel.low));
         }
         assert_eq!(panel.epochs, 2);
         assert!(panel.x(1) < panel.x(2) && panel.x(2) < PANEL.width);

@@ -13,5 +13,5 @@ pub mod curves;
 pub mod run;
 pub mod table;
 
-pub use run::{CompareError, Comparison, Run, Variant};
+pub use run::{CompareError, Comparison, Measured, Run, RunResult, Variant};
 pub use table::Table;

@@ -5,17 +5,19 @@ use crate::config::training::TrainingConfig;
 use crate::data::{self, DataError, dataset::Dataset, load::LoadStep};
 use crate::evaluation::{EvaluationError, evaluate};
 use crate::job::{Job, JobError};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::side_by_side::side_by_side;
+use crate::output::OwnFolder;
+use crate::runs::{self, RunsError, identity};
+use crate::side_by_side::{UNPOISONED, side_by_side};
 use crate::training::checkpoint::identity::of_dataset;
-use crate::training::{self, EpochReport, Event, Outcome, RunOptions, Source, TrainingError};
+use crate::training::{self, EpochReport, Event, RunOptions, Source};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-/// Why a comparison stops.
+/// Why a comparison ends without a result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompareError {
@@ -25,34 +27,24 @@ pub enum CompareError {
     /// The samples cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// What is done cannot be read or written.
+    /// There is nothing to measure.
+    #[error("the test split has no samples")]
+    NoTest,
+    /// The runs cannot go on.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// Training.
-    #[error("{variant}, seed {seed}: {source}")]
-    Training {
-        /// Of the run.
-        variant: String,
-        /// Of the run.
-        seed: u64,
-        /// Why.
-        source: Box<TrainingError>,
-    },
+    Runs(#[from] RunsError),
     /// Writing a blob.
     #[error(transparent)]
     Export(#[from] ExportError),
     /// Measuring it.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
-    /// There is nothing to measure.
-    #[error("the test split has no samples")]
-    NoTest,
-    /// Threads cannot be made.
-    #[error(transparent)]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-    /// It was told to stop. What is done is written down.
-    #[error("stopped")]
-    Stopped,
+}
+
+impl From<rayon::ThreadPoolBuildError> for CompareError {
+    fn from(error: rayon::ThreadPoolBuildError) -> Self {
+        Self::Runs(error.into())
+    }
 }
 
 /// One of the compared jobs.
@@ -82,6 +74,27 @@ pub struct Run {
     pub variant: String,
     /// Which seed.
     pub seed: u64,
+    /// What came of it.
+    #[serde(flatten)]
+    pub result: RunResult,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum RunResult {
+    /// It was trained and measured.
+    Measured(Box<Measured>),
+    /// Its numbers left their range.
+    Failed {
+        /// Where, and what to change.
+        problem: String,
+    },
+}
+
+/// What was measured of a run.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Measured {
     /// The epoch that is best on the validation split.
     pub best_epoch: usize,
     /// All of them.
@@ -94,11 +107,22 @@ pub struct Run {
     pub curve: Vec<CurvePoint>,
 }
 
+impl Run {
+    /// None if it failed.
+    #[must_use]
+    pub fn measured(&self) -> Option<&Measured> {
+        match &self.result {
+            RunResult::Measured(measured) => Some(measured),
+            RunResult::Failed { .. } => None,
+        }
+    }
+}
+
 /// What a comparison needs beside its jobs.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     /// For what is done.
-    pub folder: &'a Path,
+    pub folder: &'a OwnFolder,
     /// Threads, each with a run of its own, so that results do not depend on their number.
     pub threads: usize,
     /// Once true, running trainings end and the comparison stops.
@@ -133,7 +157,7 @@ impl Comparison {
             let place = match jobs.iter().position(|own| *own == read) {
                 Some(place) => place,
                 None => {
-                    data.push(data::load(&job, directory, progress)?);
+                    data.push(data::load(&read, directory, progress)?);
                     jobs.push(read);
                     jobs.len() - 1
                 }
@@ -169,7 +193,7 @@ impl Comparison {
     /// many are done and how many there are.
     ///
     /// # Errors
-    /// The first of any run. `Ledger` also if the folder holds a comparison of other data.
+    /// The first of any run; numbers that leave their range are none, but fail that run alone.
     pub fn run(
         &self,
         place: Place<'_>,
@@ -177,8 +201,9 @@ impl Comparison {
     ) -> Result<Vec<Run>, CompareError> {
         // Each variant has lines of its own, so that one can be added or changed without training the others again.
         let keys: Vec<String> = self.variants.iter().map(|variant| self.key(variant)).collect();
+        let file = place.folder.path().join("runs.jsonl");
         let (ledger, known) =
-            Ledger::open::<(String, Run)>(&place.folder.join("runs.jsonl"), &"din-export compare")?;
+            Ledger::open::<(String, Run)>(&file, &"din-export compare").map_err(RunsError::from)?;
         let ledger = Mutex::new(ledger);
         let pairs: Vec<(usize, u64)> = self
             .seeds
@@ -193,8 +218,10 @@ impl Comparison {
             let run = match before {
                 Some((_, run)) => Run { variant: variant.name.clone(), ..run.clone() },
                 None => {
-                    let run = self.train_and_measure(variant, seed, place.stop)?;
-                    ledger.lock().expect(UNPOISONED).add(&(&keys[index], &run))?;
+                    let result = self.train_and_measure(variant, seed, place.stop)?;
+                    let run = Run { variant: variant.name.clone(), seed, result };
+                    let mut ledger = ledger.lock().expect(UNPOISONED);
+                    ledger.add(&(&keys[index], &run)).map_err(RunsError::from)?;
                     run
                 }
             };
@@ -209,15 +236,10 @@ impl Comparison {
 
     /// Of all that decides a variant's runs, its name excepted.
     fn key(&self, variant: &Variant) -> String {
-        let mut job = variant.job.clone();
-        job.data.directory = None;
-        job.training.checkpoint = TrainingConfig::default().checkpoint;
-        job.training.log_every = TrainingConfig::default().log_every;
-        let job = serde_json::to_string(&job).expect("a job encodes as JSON");
         let hash = |text: &[u8]| twox_hash::XxHash3_64::oneshot(text);
         let data = &self.data[variant.data];
         let test: Vec<u8> = data.test.iter().flat_map(|row| row.to_le_bytes()).collect();
-        let (job, test) = (hash(job.as_bytes()), hash(&test));
+        let (job, test) = (hash(identity(&variant.job).as_bytes()), hash(&test));
         format!("{job:016x}-{:016x}-{test:016x}-{}", of_dataset(data), self.curves)
     }
 
@@ -226,43 +248,35 @@ impl Comparison {
         variant: &Variant,
         seed: u64,
         stop: &AtomicBool,
-    ) -> Result<Run, CompareError> {
+    ) -> Result<RunResult, CompareError> {
         let (job, data) = (&variant.job, &self.data[variant.data]);
-        let mut config = job.training.clone();
-        config.seed = seed;
-        let dims: Vec<usize> = job.tables.values().map(|table| table.dim).collect();
-        let options = RunOptions { stop: Some(stop), dims: Some(&dims), ..RunOptions::default() };
+        let config = TrainingConfig { seed, ..job.training.clone() };
+        let options = RunOptions { stop: Some(stop), ..RunOptions::default() };
         let mut curve = Vec::new();
-        let outcome = training::run(Source::Memory(data), &job.model, &config, &options, &mut |event| {
+        let name = format!("{}, seed {seed}", variant.name);
+        let outcome = runs::train(&name, job, Source::Memory(data), &config, &options, &mut |event| {
             if let (Event::Epoch { network, .. }, true) = (event, self.curves) {
                 let measure = |indices: &[u32]| training::evaluate(network, &data.samples, indices);
                 curve.push(CurvePoint { train: measure(&data.train), test: measure(&data.test) });
             }
         });
-        let trained = match outcome {
-            Ok(Outcome::Finished(trained)) => trained,
-            Ok(Outcome::Stopped { .. }) => return Err(CompareError::Stopped),
-            Err(source) => {
-                let (variant, source) = (variant.name.clone(), Box::new(source));
-                return Err(CompareError::Training { variant, seed, source });
-            }
+        let trained = match outcome? {
+            Ok(trained) => trained,
+            Err(problem) => return Ok(RunResult::Failed { problem }),
         };
         let bytes = blob::write(&trained.weights, &ExportOptions::default())?;
-        Ok(Run {
-            variant: variant.name.clone(),
-            seed,
+        Ok(RunResult::Measured(Box::new(Measured {
             best_epoch: trained.best_epoch,
             epochs: trained.epochs,
             valid: evaluate(&bytes, data, &data.valid)?.metrics,
             test: evaluate(&bytes, data, &data.test)?.metrics,
             curve,
-        })
+        })))
     }
 }
 
-const UNPOISONED: &str = "no thread panics while it holds the lock";
-
-/// What of a job decides its data: all but the model, its training, and the widths of tables.
+/// What of a job decides its data: all but the model, its training, and the widths of tables, which are those of each
+/// variant.
 fn what_is_read(job: &Job) -> Job {
     let mut job = job.clone();
     job.model = crate::config::model::ModelConfig::default();

@@ -35,8 +35,8 @@ pub struct Row {
     pub log_loss: f64,
     /// Test AUC.
     pub auc: f64,
-    /// Standard error of the AUC over the seeds.
-    pub auc_error: f64,
+    /// Standard error of the AUC over the seeds, if there are several.
+    pub auc_error: Option<f64>,
     /// Test GAUC, weighted by impressions.
     pub gauc: f64,
     /// `(AUC - 0.5) / (AUC of the base model - 0.5) - 1`, same rows.
@@ -56,8 +56,8 @@ pub struct Finding {
     pub what: &'static str,
     /// Mean difference on the test.
     pub difference: f64,
-    /// Its standard error over the seeds.
-    pub error: f64,
+    /// Its standard error over the seeds, if there are several.
+    pub error: Option<f64>,
     /// Seeds in which it is positive.
     pub wins: usize,
     /// Seeds.
@@ -155,6 +155,11 @@ fn findings(runs: &[Run]) -> Vec<Finding> {
     ]
 }
 
+/// As wide without as with.
+fn error_text(error: Option<f64>) -> String {
+    error.map_or_else(|| " ".repeat(10), |error| format!(" +- {error:.4}"))
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [train, valid, test] = self.samples;
@@ -176,11 +181,11 @@ impl fmt::Display for Report {
             let embedding = row.embedding.name();
             writeln!(
                 f,
-                "{:<28} {embedding:>4} {:>8.4} {:>7.4} +- {:.4} {:>7.4} {:>+7.2} % {:>10.0} {:>9.0} {:>12.2}",
+                "{:<28} {embedding:>4} {:>8.4} {:>7.4}{} {:>7.4} {:>+7.2} % {:>10.0} {:>9.0} {:>12.2}",
                 row.variant.name(),
                 row.log_loss,
                 row.auc,
-                row.auc_error,
+                error_text(row.auc_error),
                 row.gauc,
                 100.0 * row.relative_improvement,
                 row.blob_bytes,
@@ -217,7 +222,7 @@ impl fmt::Display for Report {
 
         writeln!(f, "\nWhat the seeds say (difference on the test, standard error, seeds that agree)")?;
         for Finding { what, difference, error, wins, seeds } in &self.findings {
-            writeln!(f, "  {difference:>+7.4} +- {error:.4}  {wins} of {seeds}  {what}")?;
+            writeln!(f, "  {difference:>+7.4}{}  {wins} of {seeds}  {what}", error_text(*error))?;
         }
         writeln!(f, "\nHeld-out users: what each was shown next, best first, and what the model looked at")?;
         for slate in &self.slates {

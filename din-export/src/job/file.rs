@@ -88,6 +88,12 @@ impl Job {
         Ok(job)
     }
 
+    /// Width of each table's rows, in the order of the schema's tables, which is that of their names.
+    #[must_use]
+    pub fn dims(&self) -> Vec<usize> {
+        self.tables.values().map(|table| table.dim).collect()
+    }
+
     /// Where the data files are, if nothing overrides it.
     #[must_use]
     pub fn data_directory(&self) -> PathBuf {

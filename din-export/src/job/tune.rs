@@ -125,6 +125,22 @@ impl Searched {
         }
     }
 
+    /// The value at a position in [0, 1) of the range, each as likely as its kind says. A whole number stands for what rounds
+    /// to it, so that the ends have the chance of the others.
+    #[must_use]
+    pub fn at(&self, position: f64) -> Value {
+        let margin = if self.whole { 0.5 } else { 0.0 };
+        let between = |from: f64, to: f64| from + position * (to - from);
+        match &self.range {
+            Range::Choice(values) => values[(position * values.len() as f64) as usize].clone(),
+            Range::Uniform(from, to) => self.number(between(from - margin, to + margin).clamp(*from, *to)),
+            Range::LogUniform(from, to) => {
+                let drawn = between((from - margin).ln(), (to + margin).ln()).exp();
+                self.number(drawn.clamp(*from, *to))
+            }
+        }
+    }
+
     /// A number in the key's type, to three significant digits, so that tables and job files show what was trained.
     #[must_use]
     pub fn number(&self, number: f64) -> Value {
@@ -213,6 +229,7 @@ impl Job {
         let Some(values) = value.as_array().filter(|values| !values.is_empty()) else {
             return self.refuse(at(path), &format!("has a `{kind}` that is no list with values"));
         };
+        let whole = matches!(own, Some(Value::Integer(_)));
         let range = match kind.as_str() {
             "choice" => Range::Choice(values.clone()),
             _ => {
@@ -223,10 +240,16 @@ impl Job {
                         &format!("is no number in the job, and `{kind}` draws numbers; use `choice`"),
                     );
                 }
+                if whole && (from.fract(), to.fract()) != (0.0, 0.0) {
+                    let problem = format!(
+                        "runs from {from} to {to}, and the job's own value is a whole number; write whole ends"
+                    );
+                    return self.refuse(at(path), &problem);
+                }
                 if kind == "log_uniform" { Range::LogUniform(from, to) } else { Range::Uniform(from, to) }
             }
         };
-        Ok(Searched { path: path.to_vec(), range, whole: matches!(own, Some(Value::Integer(_))) })
+        Ok(Searched { path: path.to_vec(), range, whole })
     }
 
     fn ends(&self, path: &[String], kind: &str, values: &[Value]) -> Result<(f64, f64), JobError> {
@@ -306,6 +329,27 @@ mod tests {
     }
 
     #[test]
+    fn every_whole_number_of_a_range_has_its_chance() {
+        let job = job("[tune.ranges]\ntraining.epochs = { uniform = [1, 4] }\n\
+                       training.patience = { uniform = [0, 3] }\ntraining.batch_size = { log_uniform = [1, 8] }\n");
+        let searched = job.searched().unwrap();
+        const POSITIONS: i64 = 8000;
+        let share = |entry: &Searched, number: i64| {
+            let at = |position: i64| entry.at(position as f64 / POSITIONS as f64);
+            (0..POSITIONS).filter(|&position| at(position) == Value::Integer(number)).count() as f64
+                / POSITIONS as f64
+        };
+        let [batch, epochs, patience] = &searched[..] else { panic!("{searched:?}") };
+        for number in 0..4 {
+            assert_eq!((share(epochs, number + 1), share(patience, number)), (0.25, 0.25), "{number}");
+        }
+        // The logarithm is uniform over what rounds to the number: ln(1.5 / 0.5) of ln(8.5 / 0.5), ln(8.5 / 7.5) of it.
+        for (number, expected) in [(1, 0.3878), (8, 0.0442), (0, 0.0), (9, 0.0)] {
+            assert!((share(batch, number) - expected).abs() < 1e-3, "{number}: {}", share(batch, number));
+        }
+    }
+
+    #[test]
     fn a_range_that_cannot_be_searched_is_refused_by_file_and_key() {
         let cases = [
             (
@@ -315,6 +359,10 @@ mod tests {
             (
                 "training.dropout = { log_uniform = [0, 0.1] }",
                 "training.dropout` starts at 0, which has no logarithm; start above 0 or use `uniform`",
+            ),
+            (
+                "training.epochs = { log_uniform = [0.5, 3] }",
+                "training.epochs` runs from 0.5 to 3, and the job's own value is a whole number; write whole ends",
             ),
             (
                 "training.dropout = { uniform = [0.1] }",

@@ -15,7 +15,8 @@ pub enum TrainingError {
     Network(#[from] NetworkError),
     /// Tables and optimiser do not fit.
     #[error(
-        "the run needs {need}, but {} are available; raise `min_count` or lower `dim` of the largest tables, or take an          optimiser that keeps less, or train regardless with --over-memory",
+        "the run needs {need}, but {} are available; raise `min_count` or lower `dim` of the largest tables, or take an \
+         optimiser that keeps less, or train regardless with --over-memory",
         Bytes(*available)
     )]
     Memory {
@@ -78,6 +79,19 @@ pub enum TrainingError {
         /// From 1.
         epoch: usize,
     },
+}
+
+impl TrainingError {
+    /// Whether the settings explain it: the numbers left their range.
+    #[must_use]
+    pub fn left_range(&self) -> bool {
+        matches!(
+            self,
+            Self::Diverged { .. }
+                | Self::NonFiniteScore { .. }
+                | Self::Checkpoint(CheckpointError::NotFinite { .. })
+        )
+    }
 }
 
 fn found_at(diagnosis: Option<&Diagnosis>) -> String {

@@ -5,11 +5,11 @@ use super::record::{Record, TrialResult};
 use super::search::{Event, Listener, Place, Search, TuneError};
 use super::trials::Trial;
 use crate::config::training::TrainingConfig;
-use crate::job::Job;
 use crate::ledger::Ledger;
-use crate::side_by_side::side_by_side;
+use crate::runs::{self, RunsError};
+use crate::side_by_side::{UNPOISONED, side_by_side};
 use crate::training::checkpoint::Folder;
-use crate::training::{self, CheckpointError, Outcome, RunOptions, TrainingError, selection_figure};
+use crate::training::{self, RunOptions, selection_figure};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -68,7 +68,7 @@ impl Heat<'_> {
         let record = Record { trial, seed, rung: self.rung, result };
         {
             let mut book = self.book.lock().expect(UNPOISONED);
-            book.ledger.add(&record)?;
+            book.ledger.add(&record).map_err(RunsError::from)?;
             book.records.push(record.clone());
         }
         self.make_room(&record)?;
@@ -80,27 +80,24 @@ impl Heat<'_> {
         let limit = self.epochs.unwrap_or(usize::MAX).min(job.training.epochs);
         let config = TrainingConfig { seed, epochs: limit, ..job.training.clone() };
         let options = RunOptions {
-            checkpoints: Some(checkpoints(self.place.folder, trial.index, seed)),
+            checkpoints: Some(checkpoints(self.place.folder.path(), trial.index, seed)),
             resume: true,
             stop: Some(self.place.stop),
-            dims: Some(&dims(job)),
+            ..RunOptions::default()
         };
-        let outcome = training::run(self.place.source, &job.model, &config, &options, &mut |event| {
+        let name = format!("trial {}", trial.index);
+        let outcome = runs::train(&name, job, self.place.source, &config, &options, &mut |event| {
             if let training::Event::Epoch { report, .. } = event {
                 (self.listen)(Event::Epoch { trial, report });
             }
         });
-        let refused = |source| TuneError::Training { trial: trial.index, source: Box::new(source) };
-        let trained = match outcome {
-            Ok(Outcome::Finished(trained)) => trained,
-            Ok(Outcome::Stopped { .. }) => return Err(TuneError::Stopped),
-            Err(error) if left_its_range(&error) => {
-                return Ok(TrialResult::Failed(without_checkpoint(&error.to_string())));
-            }
-            Err(source) => return Err(refused(source)),
+        let trained = match outcome? {
+            Ok(trained) => trained,
+            Err(problem) => return Ok(TrialResult::Failed(problem)),
         };
         let valid = trained.epochs[trained.best_epoch - 1].valid;
-        let figure = selection_figure(job.training.select_on, &valid).map_err(refused)?;
+        let figure = selection_figure(job.training.select_on, &valid)
+            .map_err(|source| RunsError::Training { run: name, source: Box::new(source) })?;
         let epochs = trained.epochs.len();
         let finished = epochs < limit || limit == job.training.epochs;
         Ok(TrialResult::Reached { epochs, best_epoch: trained.best_epoch, figure, valid, finished })
@@ -108,7 +105,7 @@ impl Heat<'_> {
 
     /// Removes checkpoints that nothing will continue, so that a search holds those of the trials that can still go on.
     fn make_room(&self, record: &Record) -> Result<(), TuneError> {
-        let folder = self.place.folder;
+        let folder = self.place.folder.path();
         if self.epochs.is_none() {
             return Ok(Folder::new(&checkpoints(folder, record.trial, record.seed)).clear()?);
         }
@@ -122,34 +119,12 @@ impl Heat<'_> {
     }
 }
 
-/// Whether the settings explain an error, which ends the trial and not the search.
-fn left_its_range(error: &TrainingError) -> bool {
-    matches!(
-        error,
-        TrainingError::Diverged { .. }
-            | TrainingError::NonFiniteScore { .. }
-            | TrainingError::Checkpoint(CheckpointError::NotFinite { .. })
-    )
-}
-
-pub(super) const UNPOISONED: &str = "no thread panics while it holds the lock";
-
-/// Width of each table's rows, in the order of the schema's tables, which is that of their names.
-pub(super) fn dims(job: &Job) -> Vec<usize> {
-    job.tables.values().map(|table| table.dim).collect()
-}
-
 fn trial_folder(folder: &Path, trial: usize) -> PathBuf {
     folder.join("trials").join(format!("{trial:04}"))
 }
 
 fn checkpoints(folder: &Path, trial: usize, seed: u64) -> PathBuf {
     trial_folder(folder, trial).join(format!("seed-{seed}"))
-}
-
-/// A failed training's message without the checkpoint before it, which depends on when it was stopped and is removed.
-fn without_checkpoint(message: &str) -> String {
-    message.split("; saved before: ").next().unwrap_or_default().to_owned()
 }
 
 /// Removes what all trials have saved.

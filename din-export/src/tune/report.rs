@@ -6,7 +6,8 @@ use super::trials::Trial;
 use crate::config::training::SelectionMetric;
 use crate::job::Job;
 use crate::job::tune::Searched;
-use crate::metrics::{Metrics, mean, standard_error};
+use crate::markdown;
+use crate::metrics::{Figure, Metrics, mean};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ pub struct Report {
     pub epochs: usize,
     /// The best first.
     pub rows: Vec<Row>,
+    /// Short names of what is searched, in the order of the rows' settings.
+    #[serde(skip)]
+    columns: Vec<String>,
     /// The best trial's.
     #[serde(skip)]
     job_of_best: Job,
@@ -102,6 +106,8 @@ impl Report {
             .max()
             .unwrap_or(0)
         };
+        let columns: BTreeMap<String, String> =
+            searched.iter().map(|entry| (entry.name(), entry.short_name())).collect();
         let mut runs: Vec<(usize, u64)> = records.iter().map(|record| (record.trial, record.seed)).collect();
         runs.dedup();
         Self {
@@ -110,6 +116,7 @@ impl Report {
             best,
             epochs: runs.into_iter().map(|(trial, seed)| epochs_of(trial, seed)).sum(),
             rows,
+            columns: columns.into_values().collect(),
             job_of_best: trials[best].job.clone(),
         }
     }
@@ -181,24 +188,18 @@ impl fmt::Display for Report {
             self.epochs,
             metric.name()
         )?;
-        let names: Vec<&String> =
-            self.rows.first().map(|row| row.settings.keys().collect()).unwrap_or_default();
-        // Names are long: what tells them apart is their end.
-        let short = |name: &str| {
-            name.rsplit('.').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(".")
-        };
         write!(f, "| trial | epochs | best | seeds | {} | AUC | GAUC | UAUC | log loss |", metric.name())?;
-        names.iter().try_for_each(|name| write!(f, " {} |", short(name)))?;
+        self.columns.iter().try_for_each(|name| write!(f, " {} |", markdown::cell(name)))?;
         write!(f, "\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
-        names.iter().try_for_each(|_| write!(f, "---|"))?;
+        self.columns.iter().try_for_each(|_| write!(f, "---|"))?;
         writeln!(f)?;
         for row in self.rows.iter().take(SHOWN) {
             write!(f, "| {} | {} | {} | {} |", row.trial, row.epochs, row.best_epoch, row.figures.len())?;
             match row.mean() {
-                Some(mean) if row.figures.len() > 1 => {
-                    write!(f, " {:.4} ({:.4}) |", metric.shown(mean), standard_error(&row.figures))?;
+                Some(mean) => {
+                    let figure = Figure { mean: metric.shown(mean), ..Figure::of(&row.figures) };
+                    write!(f, " {figure} |")?;
                 }
-                Some(mean) => write!(f, " {:.4} |", metric.shown(mean))?,
                 None => write!(f, " failed |")?,
             }
             let figure =
@@ -211,7 +212,9 @@ impl fmt::Display for Report {
                 row.valid.map(|valid| valid.log_loss),
             ];
             figures.into_iter().try_for_each(|value| write!(f, " {} |", figure(value)))?;
-            row.settings.values().try_for_each(|value| write!(f, " {value} |"))?;
+            row.settings
+                .values()
+                .try_for_each(|value| write!(f, " {} |", markdown::cell(&value.to_string())))?;
             writeln!(f)?;
         }
         if self.rows.len() > SHOWN {

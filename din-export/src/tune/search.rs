@@ -1,19 +1,20 @@
 //! The search itself: every trial up to a rung, those that are left to the next one.
 
 use super::halving::{Standing, survivors};
-use super::heat::{Book, Heat, UNPOISONED, clear, clear_all, dims};
+use super::heat::{Book, Heat, clear, clear_all};
 use super::record::{Record, TrialResult};
 use super::report::Report;
 use super::trials::{self, Trial, TrialError};
-use crate::config::training::TrainingConfig;
 use crate::job::tune::Searched;
 use crate::job::{Job, JobError, TuneConfig};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::metrics::mean;
+use crate::output::OwnFolder;
+use crate::runs::{RunsError, identity};
+use crate::side_by_side::UNPOISONED;
 use crate::training::memory::MemoryNeed;
-use crate::training::{CheckpointError, EpochReport, Source, TrainingError};
+use crate::training::{CheckpointError, EpochReport, Source};
 use serde::Serialize;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
@@ -27,20 +28,12 @@ pub enum TuneError {
     /// As `Job`.
     #[error(transparent)]
     Trial(#[from] TrialError),
-    /// What is done cannot be read or written.
+    /// The runs cannot go on.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Runs(#[from] RunsError),
     /// A trial cannot be saved or cleared away.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A trial cannot be trained, for a reason that its settings do not explain.
-    #[error("trial {trial}: {source}")]
-    Training {
-        /// Which.
-        trial: usize,
-        /// Why.
-        source: Box<TrainingError>,
-    },
     /// No trial got through.
     #[error("every trial failed; {trial}, the first: {problem}")]
     AllFailed {
@@ -49,12 +42,12 @@ pub enum TuneError {
         /// Why.
         problem: String,
     },
-    /// Threads cannot be made.
-    #[error(transparent)]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-    /// It was told to stop. What is done is written down.
-    #[error("stopped")]
-    Stopped,
+}
+
+impl From<rayon::ThreadPoolBuildError> for TuneError {
+    fn from(error: rayon::ThreadPoolBuildError) -> Self {
+        Self::Runs(error.into())
+    }
 }
 
 /// What a search tells on its way, from any thread.
@@ -111,7 +104,7 @@ pub struct Place<'a> {
     /// What all trials train on.
     pub source: Source<'a>,
     /// For what is done, and for checkpoints.
-    pub folder: &'a Path,
+    pub folder: &'a OwnFolder,
     /// Once true, running trials are saved and the search stops.
     pub stop: &'a AtomicBool,
 }
@@ -156,7 +149,7 @@ impl<'a> Search<'a> {
     #[must_use]
     pub fn memory_need(&self, source: Source<'_>) -> MemoryNeed {
         let of = |trial: &Trial| {
-            let schema = source.schema().with_dims(&dims(&trial.job));
+            let schema = source.schema().with_dims(&trial.job.dims());
             MemoryNeed::of(&schema, &trial.job.model, &trial.job.training)
         };
         let most = self.trials.iter().map(of).max_by_key(MemoryNeed::total).unwrap_or_default();
@@ -180,13 +173,14 @@ impl<'a> Search<'a> {
     /// # Errors
     /// Every variant of [`TuneError`]. `Ledger` also if the folder holds a search of another job or other data.
     pub fn run(&self, place: Place<'_>, listen: Listener<'_>) -> Result<Report, TuneError> {
-        let owner = Owner { search: self.identity(), data: place.source.identity() };
-        let file = place.folder.join("trials.jsonl");
+        let owner = Owner { search: identity(self.job), data: place.source.identity() };
+        let folder = place.folder.path();
+        let file = folder.join("trials.jsonl");
         if !file.exists() {
             // What another search was saving, whose ledger was removed.
-            clear_all(place.folder)?;
+            clear_all(folder)?;
         }
-        let (ledger, records) = Ledger::open(&file, &owner)?;
+        let (ledger, records) = Ledger::open(&file, &owner).map_err(RunsError::from)?;
         let book = Mutex::new(Book { ledger, records });
         let rungs = self.rungs();
         let mut alive: Vec<usize> = (0..self.trials.len()).collect();
@@ -202,7 +196,7 @@ impl<'a> Search<'a> {
             }
             if epochs.is_some() {
                 alive.retain(|trial| !going_on.contains(trial));
-                alive.iter().try_for_each(|&trial| clear(place.folder, trial))?;
+                alive.iter().try_for_each(|&trial| clear(folder, trial))?;
             }
             alive = going_on;
         }
@@ -223,7 +217,7 @@ impl<'a> Search<'a> {
             };
             heat.run(runs)?;
         }
-        clear_all(place.folder)?;
+        clear_all(folder)?;
         // Whatever order they were finished in.
         let mut records = book.into_inner().expect(UNPOISONED).records;
         records.sort_by_key(|record| (record.trial, record.seed, record.rung));
@@ -252,19 +246,6 @@ impl<'a> Search<'a> {
         });
         let (trial, problem) = first.unwrap_or_default();
         TuneError::AllFailed { trial, problem }
-    }
-
-    /// Of all that decides the outcome; how trials share threads and how often they are saved does not.
-    fn identity(&self) -> String {
-        let mut job = self.job.clone();
-        job.compare = None;
-        job.data.directory = None;
-        job.training.checkpoint = TrainingConfig::default().checkpoint;
-        job.training.log_every = TrainingConfig::default().log_every;
-        if let Some(tune) = &mut job.tune {
-            tune.side_by_side = None;
-        }
-        serde_json::to_string(&job).expect("a job encodes as JSON")
     }
 }
 

@@ -79,8 +79,8 @@ pub fn dataset(samples: u32, learnable: bool) -> Dataset {
     let actions = pool.iter().map(|_| numbers.below(3)).collect();
     let samples_of = Samples {
         labels,
-        // Of 6 and 14 samples, so that the weighted mean over users is not the plain one.
-        users: (0..samples).map(|sample| sample / 20 * 2 + u32::from(sample % 20 < 6)).collect(),
+        // Of 14, 3 and 3 samples, so that the weighted mean over users is not the plain one.
+        users: (0..samples).map(|sample| sample / 20 * 3 + (sample % 20).saturating_sub(11) / 3).collect(),
         profile: Vec::new(),
         context: vec![FieldColumn::Numbers((0..samples).map(|_| numbers.below(24) as f32 / 24.0).collect())],
         candidate: vec![FieldColumn::Rows(candidates)],

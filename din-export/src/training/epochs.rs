@@ -310,3 +310,28 @@ pub fn selection_figure(metric: SelectionMetric, valid: &Metrics) -> Result<f64,
         SelectionMetric::LogLoss => Ok(-valid.log_loss),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::selection_figure;
+    use crate::config::training::SelectionMetric::{Auc, AucAndUauc, Gauc, LogLoss, Uauc};
+    use crate::metrics::{self, Calibration, Metrics};
+
+    #[test]
+    fn the_larger_figure_is_the_better_epoch_whatever_the_metric() {
+        let valid = Metrics {
+            samples: 4,
+            log_loss: 0.5,
+            auc: Some(0.75),
+            gauc: Some(metrics::Gauc { weighted: 0.625, unweighted: 0.25, users: 2 }),
+            calibration: Calibration { expected_error: 0.0, ratio: None },
+        };
+        let figures =
+            [Auc, Gauc, Uauc, AucAndUauc, LogLoss].map(|metric| selection_figure(metric, &valid).unwrap());
+        assert_eq!(figures, [0.75, 0.625, 0.25, 0.5, -0.5]);
+        let one_class = Metrics { auc: None, gauc: None, ..valid };
+        let missing =
+            [Auc, Gauc, Uauc, AucAndUauc].map(|metric| selection_figure(metric, &one_class).is_err());
+        assert_eq!((missing, selection_figure(LogLoss, &one_class).unwrap()), ([true; 4], -0.5));
+    }
+}

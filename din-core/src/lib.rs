@@ -78,7 +78,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `std` | kernels chosen at run time by what the processor has; [`RankerPool`]. Without it they are chosen when compiling |
+//! | `std` | kernels chosen at run time by what the processor has; `RankerPool`. Without it they are chosen when compiling |
 //! | `defmt` | `defmt::Format` on public types and errors; with `DEFMT_LOG=din_core=trace`, a line where load, set user and each block of a slate begin and end, which the logger's timestamps make times of |
 //!
 //! Neither is on unless asked for, and neither changes a score.

@@ -8,6 +8,7 @@
 
 pub(super) mod avx2;
 pub(super) mod avx512;
+pub(super) mod features;
 mod products;
 
 use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -1,115 +1,24 @@
 //! A validated view of a blob.
 
+mod fields;
+mod sequence;
+
 use crate::blocking::Blocking;
 use crate::bytes::{F32s, range};
 use crate::error::LoadError;
 use crate::header::Header;
 use crate::integer;
 use crate::layer::Layer;
-use crate::manifest::{
-    FieldKind, FieldRecord, LayerRecord, Manifest, NONE, Name, Pooling, SectionRecord, TableRecord, text,
-};
+#[cfg(doc)]
+use crate::manifest::NONE;
+use crate::manifest::{LayerRecord, Manifest, SectionRecord, TableRecord};
 use crate::sizes::{Sizes, candidate_macs};
 use crate::span::Span;
 use crate::table::{Fixed, Table};
 use crate::validate;
 
-/// A group of fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Group {
-    /// User features.
-    Profile,
-    /// Remaining features of a request.
-    Context,
-    /// Features of the item being scored.
-    Candidate,
-}
-
-impl Group {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Profile => "profile",
-            Self::Context => "context",
-            Self::Candidate => "candidate",
-        }
-    }
-}
-
-/// One field of a model.
-#[derive(Clone, Copy, Debug)]
-pub struct Field<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Id or number.
-    pub kind: FieldKind,
-    /// Index of its table; `None` for a number.
-    pub table: Option<usize>,
-    /// Of a behaviour's field: index of the candidate field it is compared with.
-    pub pair: Option<usize>,
-}
-
-/// One behaviour sequence of a model.
-#[derive(Clone, Copy, Debug)]
-pub struct Sequence<'a> {
-    pub(crate) names: &'a str,
-    pub(crate) name: Name,
-    pub(crate) capacity: usize,
-    pub(crate) pooling: Pooling,
-    /// Range of the manifest's fields.
-    pub(crate) first_field: usize,
-    pub(crate) fields: usize,
-    /// Range of the manifest's layers.
-    pub(crate) first_layer: usize,
-    pub(crate) layers: usize,
-    /// D, width of the key.
-    pub(crate) key_width: usize,
-    /// P, width of the key's first part, which the candidate has too.
-    pub(crate) paired_width: usize,
-    /// Of integer blobs.
-    pub(crate) fixed: FixedPooling,
-}
-
-/// How a sequence of the integer path is pooled: see [`SequenceRecord`](crate::manifest::SequenceRecord).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FixedPooling {
-    pub weight_limit: u16,
-    pub weight_fraction: i8,
-    pub pooled_shift: u8,
-    pub product_shift: u8,
-}
-
-impl<'a> Sequence<'a> {
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &'a str {
-        text(self.names, self.name)
-    }
-
-    /// The most behaviours used; of a longer history the newest.
-    #[must_use]
-    pub const fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// How keys are pooled.
-    #[must_use]
-    pub const fn pooling(&self) -> Pooling {
-        self.pooling
-    }
-
-    /// Width D of the key vector.
-    #[must_use]
-    pub const fn key_width(&self) -> usize {
-        self.key_width
-    }
-
-    /// Whether an activation unit weighs the behaviours.
-    #[must_use]
-    pub const fn is_attention(&self) -> bool {
-        matches!(self.pooling, Pooling::Attention | Pooling::SoftmaxAttention)
-    }
-}
+pub use fields::{Field, Group};
+pub use sequence::Sequence;
 
 /// A model read in place from a blob's bytes: a few pointers, whatever the blob's size.
 ///
@@ -345,111 +254,6 @@ impl<'a> Model<'a> {
     #[must_use]
     pub fn head_start(&self) -> usize {
         self.sequence(self.manifest.sequences.len()).first_layer
-    }
-
-    /// The fields of a group.
-    pub fn fields(&self, group: Group) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        let (first, count) = self.field_range(group);
-        self.view_fields(first, count)
-    }
-
-    /// The fields of a sequence's behaviours.
-    pub fn behaviour_fields(&self, sequence: &Sequence<'_>) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        self.view_fields(sequence.first_field, sequence.fields)
-    }
-
-    fn view_fields(&self, first: usize, count: usize) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        let (names, fields) = (self.manifest.names, self.manifest.fields);
-        (first..first.saturating_add(count)).map_while(move |index| fields.get(index)).map(move |record| {
-            Field {
-                name: text(names, record.name),
-                kind: record.kind,
-                table: (record.table != NONE).then_some(usize::from(record.table)),
-                pair: (record.pair != NONE).then_some(usize::from(record.pair)),
-            }
-        })
-    }
-
-    /// The field with this index, of a model that has it.
-    #[inline(never)]
-    pub(crate) fn field(&self, index: usize) -> FieldRecord {
-        self.manifest.fields.get(index).unwrap_or_default()
-    }
-
-    /// First field and number of fields of a group.
-    pub(crate) fn field_range(&self, group: Group) -> (usize, usize) {
-        let [profile, context, candidate] =
-            [self.manifest.profile_fields, self.manifest.context_fields, self.manifest.candidate_fields]
-                .map(usize::from);
-        match group {
-            Group::Profile => (0, profile),
-            Group::Context => (profile, context),
-            Group::Candidate => (profile.saturating_add(context), candidate),
-        }
-    }
-
-    /// Numeric ones among the fields before this one.
-    pub(crate) fn numeric_before(&self, index: usize) -> usize {
-        let kinds = (0..index).map(|index| self.field(index).kind);
-        kinds.filter(|kind| *kind == FieldKind::Numeric).count()
-    }
-
-    /// Inputs that a field contributes.
-    #[inline(never)]
-    pub(crate) fn width(&self, index: usize) -> usize {
-        let field = self.field(index);
-        match field.kind {
-            FieldKind::Categorical => {
-                self.manifest.tables.get(usize::from(field.table)).map_or(0, |table| usize::from(table.dim))
-            }
-            FieldKind::Numeric => 1,
-        }
-    }
-
-    /// Inputs that some fields contribute.
-    #[inline(never)]
-    pub(crate) fn widths(&self, (first, count): (usize, usize)) -> usize {
-        (first..first.saturating_add(count)).fold(0, |sum, index| sum.saturating_add(self.width(index)))
-    }
-
-    /// Behaviour sequences.
-    pub fn sequences(&self) -> impl Iterator<Item = Sequence<'a>> + Clone + use<'_, 'a> {
-        (0..self.manifest.sequences.len()).map(|index| self.sequence(index))
-    }
-
-    /// The sequence with this index; past the last an empty one, which begins where that ends.
-    #[inline(never)]
-    pub(crate) fn sequence(&self, index: usize) -> Sequence<'a> {
-        let record = |index| self.manifest.sequences.get(index).unwrap_or_default();
-        let (candidate, fields) = self.field_range(Group::Candidate);
-        let (mut first_field, mut first_layer) = (candidate.saturating_add(fields), 0_usize);
-        for earlier in 0..index {
-            let record = record(earlier);
-            first_field = first_field.saturating_add(record.fields.into());
-            first_layer = first_layer.saturating_add(record.layers.into());
-        }
-        let record = record(index);
-        let fields = usize::from(record.fields);
-        let is_paired = |index: &usize| self.field(*index).pair != NONE;
-        let paired = (first_field..first_field.saturating_add(fields)).filter(is_paired);
-        Sequence {
-            names: self.manifest.names,
-            name: record.name,
-            capacity: usize::from(record.capacity),
-            pooling: record.pooling,
-            first_field,
-            fields,
-            first_layer,
-            layers: usize::from(record.layers),
-            key_width: self.widths((first_field, fields)),
-            paired_width: paired.fold(0, |sum, index| sum.saturating_add(self.width(index))),
-            fixed: FixedPooling {
-                weight_limit: record.weight_limit,
-                weight_fraction: record.weight_fraction,
-                pooled_shift: record.pooled_shift,
-                product_shift: record.product_shift,
-            },
-        }
     }
 
     /// The bytes of a section; none for [`NONE`].

@@ -14,7 +14,8 @@ impl Blocking {
     /// Of 64-bit processors: a panel, the hidden layer of a block and a few rows of keys in the first-level cache.
     pub const LARGE: Self = Self { candidates: 8, behaviours: 64, columns: 32 };
     /// Of the machine this is compiled for.
-    pub const NATIVE: Self = if cfg!(target_pointer_width = "64") { Self::LARGE } else { Self::SMALL };
+    pub const NATIVE: Self =
+        if cfg!(any(target_pointer_width = "64", din_panels)) { Self::LARGE } else { Self::SMALL };
 
     /// Candidates that go through the head together.
     pub(crate) const fn candidates(self) -> usize {
@@ -39,10 +40,11 @@ impl Blocking {
         len.saturating_add(before) & !before
     }
 
-    /// Behaviours of a block, for a history of `length`: blocks of nearly equal size.
+    /// Behaviours of a block, for a history of `length`: blocks of nearly equal size, an even one, since some kernels take
+    /// two behaviours together.
     pub(crate) const fn behaviours(self, length: usize) -> usize {
         let blocks = length.div_ceil(self.behaviours);
-        if blocks == 0 { 1 } else { length.div_ceil(blocks) }
+        if blocks == 0 { 2 } else { length.div_ceil(blocks).next_multiple_of(2) }
     }
 
     /// The most behaviours of a block.
@@ -57,5 +59,25 @@ impl Blocking {
 
     pub(crate) const fn widest_panel(self) -> usize {
         if self.columns >= 16 { self.columns.saturating_add(self.columns / 2) } else { self.columns }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys lie in pairs of rows, so that a block must begin with a pair.
+    #[test]
+    fn blocks_of_behaviours_are_even_cover_the_history_and_fit_their_memory() {
+        for blocking in [Blocking::SMALL, Blocking::LARGE] {
+            for length in 0..=1000 {
+                let block = blocking.behaviours(length);
+                assert!(
+                    block > 0 && block.is_multiple_of(2) && block <= blocking.largest_block(),
+                    "{length}"
+                );
+                assert_eq!(length.div_ceil(block), length.div_ceil(blocking.largest_block()), "{length}");
+            }
+        }
     }
 }

@@ -305,20 +305,6 @@ pub(crate) fn embed_candidates<N: Input>(
     Ok(())
 }
 
-/// Where in the candidate's inputs those fields begin that a sequence's are paired with, if they lie there side by side in
-/// the same order: then a query is a part of the candidate's vector.
-#[inline(never)]
-pub(crate) fn paired_together(model: &Model<'_>, sequence: &Sequence<'_>) -> Option<usize> {
-    let pair =
-        |index: usize| Some(usize::from(model.field(index).pair)).filter(|pair| *pair != usize::from(NONE));
-    let start = pair(sequence.first_field)?;
-    let fields = sequence.first_field..sequence.first_field.saturating_add(sequence.fields);
-    // Paired fields come first.
-    let are_together = fields.map_while(pair).zip(start..).all(|(pair, next)| pair == next);
-    let (first, _) = model.field_range(Group::Candidate);
-    are_together.then(|| model.widths((first, start)))
-}
-
 /// The candidates' parts that a sequence's paired fields are compared with: `[N, C] -> [N, P]`.
 #[inline(never)]
 pub(crate) fn gather_queries<N: Copy>(

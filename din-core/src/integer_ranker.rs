@@ -5,14 +5,12 @@ use crate::bytes::range;
 use crate::chunks;
 use crate::error::ScoreError;
 use crate::fixed::score;
-use crate::inputs::{
-    Newest, check_count, columns_of, embed_candidates, gather_queries, key_columns, paired_together,
-};
+use crate::inputs::{Newest, check_count, columns_of, embed_candidates, gather_queries, key_columns};
 use crate::integer::layer::{Layer, Layers};
 use crate::integer::pooling;
-use crate::integer::sizes::Run;
+use crate::integer::sizes::{Run, query_in_place};
 use crate::kernels::copy;
-use crate::kernels::integer::{IntegerKernel, multiply, narrow, sum};
+use crate::kernels::integer::{IntegerKernel, Part, multiply, narrow, sum};
 use crate::manifest::{MAX_SEQUENCES, Pooling};
 use crate::model::{Group, Model, Sequence};
 use crate::ranker::User;
@@ -50,8 +48,7 @@ struct Memory<'s> {
     /// `[H]`: the head's first layer without what depends on the candidate
     base: &'s mut [i32],
     kept: Kept<'s>,
-    row: &'s mut [i16],
-    /// The rest of a block's candidates, or of a few behaviours: `[N, ...]`
+    /// The candidate vectors of a block, `[N, C]`; before, profile and context, or a behaviour
     vectors: &'s mut [i16],
     first: &'s mut [i32],
     queries: &'s mut [i16],
@@ -70,7 +67,6 @@ impl<'s> Memory<'s> {
         Self {
             base: scratch.take(sizes.len(Run::Base)),
             kept: Kept(Scratch::new(scratch.take(sizes.len(Run::Kept)))),
-            row: scratch.shorts(sizes.len(Run::Row)),
             vectors: scratch.shorts(sizes.len(Run::Vectors)),
             first: scratch.take(sizes.len(Run::First)),
             queries: scratch.shorts(sizes.len(Run::Queries)),
@@ -105,9 +101,11 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         Ok(Self { model, kernel: IntegerKernel::best(), scratch, lengths: None })
     }
 
-    /// Computes with another kernel than the best one: for tests and comparisons, since the scores are the same.
+    /// Computes with another kernel than the best one: for tests and comparisons, since the scores are the same. Forgets the
+    /// user, whose keys lie as the kernel wants them.
     pub const fn use_kernel(&mut self, kernel: IntegerKernel) {
         self.kernel = kernel;
+        self.lengths = None;
     }
 
     /// The model.
@@ -131,10 +129,10 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         if user.histories.len() != sequences {
             return Err(ScoreError::SequenceCount { needed: sequences, found: user.histories.len() });
         }
-        let Memory { base, mut kept, row, unit: pooling::Memory { sums, .. }, .. } =
+        let Memory { base, mut kept, vectors: row, unit: pooling::Memory { sums, .. }, .. } =
             Memory::new(model, self.scratch);
         let head = Layer::new(model, model.integer_sizes().head_start);
-        head.start(base);
+        head.start(kernel, base);
         let part = head.part(0);
         let vector = row.get_mut(..part.inputs).unwrap_or_default();
         let mut rest = &mut *vector;
@@ -155,6 +153,8 @@ impl<'m, 's> IntegerRanker<'m, 's> {
                 KeptSequence::Attention { keys, weights } => {
                     weights.fill(0);
                     newest.embed(model, &sequence, kernel, keys)?;
+                    let (width, all) = (sequence.key_width, newest.length.wrapping_mul(sequence.key_width));
+                    kernel.arrange(keys.get_mut(..all).unwrap_or_default(), width, row);
                 }
                 KeptSequence::Pooled(pooled) => {
                     let sums = sums.get_mut(..sequence.key_width).unwrap_or_default();
@@ -205,14 +205,14 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     /// What is decided once for all blocks of a slate.
     fn slate(&mut self) -> Slate<'m, '_> {
         let model = self.model;
-        let first = model.sequence(0);
+        let head = Layer::new(model, model.integer_sizes().head_start);
         Slate {
             model,
             kernel: self.kernel,
             lengths: self.lengths,
-            head: Layer::new(model, model.integer_sizes().head_start),
-            first,
-            together: paired_together(model, &first),
+            candidate: head.part(model.manifest().sequences.len().saturating_add(1)),
+            decoded: Decoded::new(model, &head, 0),
+            head,
             memory: Memory::new(model, self.scratch),
         }
     }
@@ -314,11 +314,42 @@ struct Slate<'m, 's> {
     kernel: IntegerKernel,
     lengths: Option<[u16; MAX_SEQUENCES]>,
     head: Layer<'m>,
-    /// The first sequence, which many models have alone; others are decoded for each block.
-    first: Sequence<'m>,
-    /// Its [`paired_together`].
-    together: Option<usize>,
+    /// The head's part that reads the candidate.
+    candidate: Part<'m>,
+    /// The last sequence that was scored: of one that a model has alone it is decoded once.
+    decoded: Decoded<'m>,
     memory: Memory<'s>,
+}
+
+/// A sequence, and the layers that read it.
+struct Decoded<'m> {
+    index: usize,
+    sequence: Sequence<'m>,
+    /// Its [`query_in_place`].
+    in_place: Option<usize>,
+    /// The first layer of its unit, and its parts.
+    unit: Layer<'m>,
+    query: Part<'m>,
+    pair: Part<'m>,
+    /// The head's part that reads its interest vector.
+    interest: Part<'m>,
+}
+
+impl<'m> Decoded<'m> {
+    #[inline(never)]
+    fn new(model: &'m Model<'m>, head: &Layer<'m>, index: usize) -> Self {
+        let sequence = model.sequence(index);
+        let unit = Layer::new(model, sequence.first_layer);
+        Self {
+            index,
+            sequence,
+            in_place: query_in_place(model, &sequence, Blocking::NATIVE),
+            unit,
+            query: unit.part(0),
+            pair: unit.part(1),
+            interest: head.part(index.saturating_add(1)),
+        }
+    }
 }
 
 impl Slate<'_, '_> {
@@ -326,8 +357,7 @@ impl Slate<'_, '_> {
     #[inline(never)]
     fn logits(&mut self, candidates: &[&[Value]], logits: &mut [i32]) -> Result<(), ScoreError> {
         let _span = Span::new("score block");
-        let Self { model, kernel, lengths, ref head, first: ref first_sequence, together, ref mut memory } =
-            *self;
+        let Self { model, kernel, lengths, ref head, ref candidate, ref mut decoded, ref mut memory } = *self;
         let lengths = lengths.ok_or(ScoreError::NoUser)?;
         let (sizes, n) = (model.integer_sizes(), candidates.len());
         let Memory { base, kept, vectors, first, queries, products, query_parts, interests, unit, .. } =
@@ -337,44 +367,40 @@ impl Slate<'_, '_> {
         embed_candidates(model, kernel, candidates, vectors, logits)?;
         let first = first.get_mut(..n.wrapping_mul(head.outputs())).unwrap_or_default();
         for first in chunks::exact_mut(first, head.outputs()) {
-            copy(base.iter().copied(), first);
+            kernel.copy(base, first);
         }
         let sequences = model.manifest().sequences.len();
-        kernel.add(&head.part(sequences.saturating_add(1)), vectors, first);
+        kernel.add(candidate, vectors, first);
 
         for (index, length) in (0..sequences).zip(lengths) {
-            let other;
-            let (sequence, together) = if index == 0 {
-                (first_sequence, together)
-            } else {
-                other = model.sequence(index);
-                (&other, None)
-            };
-            let (width, paired) = (sequence.key_width, sequence.paired_width);
-            let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-            match together {
-                Some(from) => {
-                    let vectors = chunks::exact(vectors, sizes.candidate);
-                    for (query, vector) in chunks::exact_mut(queries, paired).zip(vectors) {
-                        copy(range(vector, from, paired).iter().copied(), query);
-                    }
-                }
-                None => gather_queries(model, sequence, vectors, sizes.candidate, queries),
+            if index != decoded.index {
+                *decoded = Decoded::new(model, head, index);
             }
+            let Decoded {
+                ref sequence, in_place, unit: ref layer, ref query, ref pair, ref interest, ..
+            } = *decoded;
+            let (width, paired) = (sequence.key_width, sequence.paired_width);
+            let queries = if let Some(from) = in_place {
+                range(vectors, from, paired)
+            } else {
+                let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
+                gather_queries(model, sequence, vectors, sizes.candidate, queries);
+                queries
+            };
             let interests = interests.get_mut(..n.wrapping_mul(width)).unwrap_or_default();
             match kept.next(sequence) {
                 KeptSequence::Attention { keys, weights } => {
                     let length = usize::from(length);
-                    let keys = keys.get(..length.wrapping_mul(width)).unwrap_or_default();
-                    let layer = Layer::new(model, sequence.first_layer);
+                    let keys = keys.get_mut(..length.wrapping_mul(width)).unwrap_or_default();
                     let query_parts =
                         query_parts.get_mut(..n.wrapping_mul(layer.outputs())).unwrap_or_default();
-                    chunks::exact_mut(query_parts, layer.outputs()).for_each(|part| layer.start(part));
-                    kernel.add(&layer.part(0), queries, query_parts);
-                    let inputs = pooling::Inputs { keys, length, queries, query_parts };
+                    chunks::exact_mut(query_parts, layer.outputs())
+                        .for_each(|part| layer.start(kernel, part));
+                    kernel.add(query, queries, query_parts);
+                    let inputs = pooling::Inputs { length, queries, query_parts };
                     let unit_of_sequence = pooling::Unit { kernel, sequence };
-                    unit_of_sequence.attend(&layer, &inputs, unit, weights, interests);
-                    kernel.add(&head.part(index.saturating_add(1)), interests, first);
+                    unit_of_sequence.attend((layer, pair), keys, &inputs, unit, weights, interests);
+                    kernel.add(interest, interests, first);
                 }
                 KeptSequence::Pooled(kept) => {
                     for interest in chunks::exact_mut(interests, width) {
@@ -425,7 +451,7 @@ struct Kept<'s>(Scratch<'s, i32>);
 
 enum KeptSequence<'s> {
     Attention {
-        /// `[T, D]`
+        /// `[T, D]`, arranged.
         keys: &'s mut [i16],
         /// `[candidates of a pass, T]`, the last candidate's first.
         weights: &'s mut [i32],

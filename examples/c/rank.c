@@ -13,9 +13,9 @@ enum { CAPACITY = 20, FIELDS = 2, TOP = 3 };
 
 /* What this model needs: `din-export inspect` prints it, din_model_info.scratch_bytes has it, less is an error. */
 #if UINTPTR_MAX > UINT32_MAX
-enum { SCRATCH_BYTES = 16188 };
+enum { SCRATCH_BYTES = 15612 };
 #else
-enum { SCRATCH_BYTES = 4480 };
+enum { SCRATCH_BYTES = 2864 };
 #endif
 
 /* Memory of the application's. */

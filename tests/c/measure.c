@@ -34,7 +34,7 @@ static __attribute__((noinline)) unsigned used(void) {
 #else
 static din_model model;
 static din_integer_ranker ranker;
-static uint32_t scratch[4480 / 4];
+static uint32_t scratch[2864 / 4];
 
 #define MEASURE(name, call)                                        \
     do {                                                           \

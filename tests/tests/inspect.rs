@@ -1,8 +1,9 @@
 //! What `inspect` says of a blob is true: multiply-accumulates, rounding, and what fits.
 
-use din_core::Model;
+use din_core::{Blocking, Model};
 use din_export::blob::calibration::random_requests;
 use din_export::blob::{Embedding, ExportOptions, NumericPath, write};
+use din_export::inspect::memory::Ram;
 use din_export::inspect::{Inspection, inspect};
 use din_export::weights::ModelWeights;
 use din_tests::random_model::random_model;
@@ -113,8 +114,22 @@ fn a_model_fits_to_the_byte() {
     };
     let needed = fit(Some(0), Some(0)).unwrap();
     let (flash, ram) = (needed.flash.unwrap().needed, needed.ram.unwrap().needed);
-    assert!(flash > bytes.len() && ram > model.scratch_len_for(din_core::Blocking::SMALL) * 4);
+    assert!(flash > bytes.len() && ram > model.scratch_len_for(Blocking::SMALL) * 4);
     assert!(fit(Some(flash), Some(ram)).unwrap().fits && fit(Some(flash), None).unwrap().fits);
     assert!(!fit(Some(flash - 1), Some(ram)).unwrap().fits && !fit(Some(flash), Some(ram - 1)).unwrap().fits);
     assert_eq!(fit(None, None), None);
+}
+
+/// `din.h` has the sizes of its own storage types, which a compiler for 32-bit cores holds it to.
+#[test]
+fn the_views_take_what_their_storage_takes_in_c() {
+    let header = include_str!("../../din-core/ffi/include/din.h").replace('\n', " ");
+    let sizes =
+        header.split(" bytes on 32-bit machines").filter_map(|before| before.split_whitespace().last());
+    let sizes: Vec<usize> = sizes.filter_map(|size| size.parse().ok()).collect();
+    let [of_model, of_integer_ranker, of_ranker] = sizes[..] else { panic!("{sizes:?}") };
+    assert_eq!(of_ranker, of_integer_ranker);
+    let bytes = blob(&random_model(3), NumericPath::F32, Embedding::F32);
+    let model = Model::from_bytes(&bytes).unwrap();
+    assert_eq!(Ram::of(&model, Blocking::SMALL).views, of_model + of_ranker);
 }

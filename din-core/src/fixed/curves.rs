@@ -13,7 +13,8 @@ fn row<const N: usize>(table: &[[i32; 3]; N], segment: u32) -> [i32; 3] {
     table.get(segment as usize).copied().unwrap_or_default()
 }
 
-/// `1 / (1 + exp(-z))`: `z` in Q3.12, all of [-8, 8); the result in Q15, 10 to 32757, and `sigmoid(-1 - z) = 32767 - sigmoid(z)`.
+/// `1 / (1 + exp(-z))`: `z` in Q3.12, all of [-8, 8); the result in Q15, 10 to 32757, and
+/// `sigmoid(-1 - z) = 32767 - sigmoid(z)`.
 ///
 /// 16 segments of 1/2 for the magnitude, the other half by symmetry. Largest absolute error over all 65536 arguments:
 /// 1.1e-4 (3.6 steps of the result), measured by `sigmoid_stays_within_its_error_bound`.
@@ -25,10 +26,10 @@ pub fn sigmoid(z: i16) -> i16 {
     // The magnitude has fifteen bits: four for the segment, eleven for u.
     let [a, b, c, _] = SEGMENTS.get((s >> 11).cast_unsigned() as usize & 15).copied().unwrap_or_default();
     let u = s & 2047;
-    let slope = b.wrapping_add(c.wrapping_mul(u)) >> 11;
+    let slope = b.wrapping_add(c.wrapping_mul(u)) >> 16;
     let y = a.wrapping_add(slope.wrapping_mul(u));
-    // In fifteen bits what follows from the symmetry, 32767 - y, is y with all bits flipped.
-    ((y ^ z >> 31) >> 11 & 0x7fff) as i16
+    // Of y - 16384 what follows from the symmetry is all bits flipped.
+    ((y ^ z >> 31) >> 11).wrapping_add(HALF) as i16
 }
 
 /// The click probability of a logit in Q16.16: the result in Q16, so `score / 65536`; the largest is 65535 / 65536.
@@ -112,15 +113,19 @@ pub(crate) const SIGMOID: [[i32; 3]; 16] = [
     [32_749, 9, -1],
 ];
 
-/// Of each segment of [`SIGMOID`] `2^11 a + 2^10`, `2^11 b + 2^10` and `c`: with u in eleven bits, where `rshift` by 15 is
-/// one by 11, and the rounding constants of both shifts.
+/// A half in Q15.
+pub(crate) const HALF: i32 = 1 << 14;
+
+/// Of each segment of [`SIGMOID`] `2^11 (a - HALF) + 2^10`, `2^16 b + 2^15`, `2^5 c` and `2^11 HALF`. With u in eleven bits
+/// `rshift` by 15 is one by 11, and the rounding constants of both shifts are in there; the slope is the high half of what
+/// is computed first, where instructions that multiply halves find it.
 pub(crate) static SEGMENTS: [[i32; 4]; 16] = {
     let mut segments = [[0; 4]; 16];
     let mut index = 0;
     while index < 16 {
         #[allow(clippy::indexing_slicing)] // in a constant
         let ([a, b, c], segment) = (SIGMOID[index], &mut segments[index]);
-        *segment = [(a << 11) + (1 << 10), (b << 11) + (1 << 10), c, 0];
+        *segment = [((a - HALF) << 11) + (1 << 10), (b << 16) + (1 << 15), c << 5, HALF << 11];
         index += 1;
     }
     segments

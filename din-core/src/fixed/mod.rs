@@ -2,6 +2,8 @@
 
 mod curves;
 
+#[cfg(any(test, din_dsp))]
+pub(crate) use curves::HALF;
 #[cfg(any(test, din_dsp, din_thumb))]
 pub(crate) use curves::SEGMENTS;
 #[cfg(din_panels)]
@@ -71,6 +73,65 @@ pub(crate) fn clamped_of_half(half: u16, fraction: i8, limit: u16) -> i16 {
     let shift = exponent.max(1).wrapping_sub(25).wrapping_add(fraction.into());
     // 11 bits.
     clamped(magnitude, half >> 15 != 0, shift, 20, limit)
+}
+
+/// [`clamped_of_half`] of a row's halves, by fewer instructions where that is a shift to the right: of most of them.
+#[cfg(any(test, din_dsp, din_thumb))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Halves {
+    #[cfg(any(test, din_thumb))]
+    fraction: i8,
+    #[cfg(any(test, din_thumb))]
+    limit: u16,
+    /// The exponent that no shift is needed of.
+    pub unshifted: i32,
+    /// The exponents of such halves.
+    pub first: i32,
+    pub count: u32,
+}
+
+#[cfg(any(test, din_dsp, din_thumb))]
+impl Halves {
+    /// Rounded to a multiple of `2^-fraction`.
+    pub fn new(fraction: i8, limit: u16) -> Self {
+        // Of an exponent e the shift is by 25 - fraction - e: at least 0, below 32, and so much that eleven bits, rounded up,
+        // are within the limit.
+        let unshifted = 25_i32.wrapping_sub(fraction.into());
+        let bits = 16_i32.wrapping_sub(limit.leading_zeros().cast_signed());
+        let last = unshifted.wrapping_sub(12_i32.wrapping_sub(bits).max(0));
+        let first = unshifted.wrapping_sub(31).max(1);
+        let count = last.wrapping_sub(first).wrapping_add(1).max(0).cast_unsigned();
+        Self {
+            #[cfg(any(test, din_thumb))]
+            fraction,
+            #[cfg(any(test, din_thumb))]
+            limit,
+            unshifted,
+            first,
+            count,
+        }
+    }
+
+    /// Of a finite half.
+    #[cfg(any(test, din_thumb))]
+    #[inline(always)]
+    pub fn round(&self, half: u16) -> i16 {
+        let exponent = i32::from(half >> 10 & 31);
+        if exponent.wrapping_sub(self.first).cast_unsigned() >= self.count {
+            return self.clamped(half);
+        }
+        let (twice, sign) = (i32::from(half & 0x3ff) << 1 | 1 << 11, i32::from(half.cast_signed()) >> 15);
+        let signed = (twice ^ sign).wrapping_sub(sign);
+        let right = self.unshifted.wrapping_sub(exponent).cast_unsigned();
+        (signed.wrapping_shr(right).wrapping_add(1) >> 1) as i16
+    }
+
+    /// Apart, for the registers of those that are not.
+    #[cfg(any(test, din_thumb))]
+    #[inline(never)]
+    fn clamped(&self, half: u16) -> i16 {
+        clamped_of_half(half, self.fraction, self.limit)
+    }
 }
 
 /// `clamp(magnitude 2^shift, limit)` with its sign; shifts to the left by `most`, or more, leave every limit behind.
@@ -172,6 +233,20 @@ mod tests {
             };
             let value = if half & 0x8000 == 0 { magnitude } else { -magnitude };
             assert_eq!(f32_bits_of_half(half), (value as f32).to_bits(), "{half:#06x}");
+        }
+    }
+
+    #[test]
+    fn every_half_rounds_alike_by_fewer_instructions() {
+        for (fraction, limit) in [-128, -20, -7, -6, 0, 4, 9, 12, 14, 15, 24, 25, 40, 127]
+            .into_iter()
+            .flat_map(|fraction| [1, 15, 16, 2047, 2048, 4095, 32_767].map(|limit| (fraction, limit)))
+        {
+            let halves = Halves::new(fraction, limit);
+            for half in (0..=u16::MAX).filter(|half| half >> 10 & 31 != 31) {
+                let expected = clamped_of_half(half, fraction, limit);
+                assert_eq!(halves.round(half), expected, "{half:#x} {fraction} {limit}");
+            }
         }
     }
 

@@ -86,10 +86,8 @@ impl<'m> Layer<'m> {
     }
 
     /// `t = addend`, `[H]`.
-    pub fn start(&self, t: &mut [i32]) {
-        for (t, addend) in t.iter_mut().zip(self.model.section(self.record.addend).as_chunks::<4>().0) {
-            *t = i32::from_le_bytes(*addend);
-        }
+    pub fn start(&self, kernel: IntegerKernel, t: &mut [i32]) {
+        kernel.start(self.model.section(self.record.addend), t);
     }
 
     /// A last layer's result.
@@ -97,13 +95,13 @@ impl<'m> Layer<'m> {
         t.wrapping_shr(self.record.shift as u32)
     }
 
-    /// Of a last layer with one part and one output, the results from the sums.
+    /// Of a last layer with one part and one output, the results from the sums, clamped to `-limit ..= limit`.
     #[inline(never)]
-    pub fn results(&self, part: &Part<'_>, results: &mut [i32]) {
+    pub fn results(&self, part: &Part<'_>, limit: i32, results: &mut [i32]) {
         let (addend, m) = (self.addend(0), u16_at(part.multipliers, 0).cast_signed());
         for result in results {
             let scaled = rshift(*result, part.shift).wrapping_mul(m.into());
-            *result = self.result(addend.wrapping_add(scaled));
+            *result = self.result(addend.wrapping_add(scaled)).min(limit).max(limit.wrapping_neg());
         }
     }
 
@@ -112,16 +110,14 @@ impl<'m> Layer<'m> {
         Finish { shift: self.record.shift, sigmoid: self.record.activation == Activation::Sigmoid }
     }
 
-    /// Whether an [`activate`](Self::activate) has anything to do.
-    pub const fn is_activated_later(&self) -> bool {
-        !matches!(self.record.activation, Activation::Linear | Activation::Sigmoid)
-    }
-
-    /// `out = activation(sat16(t >> s2))`: `[H]`.
+    /// `out = activation(sat16(t >> s2))`: `[N, H]`.
     pub fn settle(&self, kernel: IntegerKernel, t: &[i32], out: &mut [i16]) {
         let finish = self.finish();
         if finish.sigmoid {
             return out.iter_mut().zip(t).for_each(|(out, t)| *out = finished(finish, *t));
+        }
+        if self.record.activation == Activation::Dice {
+            return kernel.dice_of(&self.parameters(), self.outputs(), finish.shift, t, out);
         }
         // Alone, where the compiler does not take the sigmoid out of the loop.
         for (out, t) in out.iter_mut().zip(t) {
@@ -174,14 +170,14 @@ impl Layers<'_> {
         let Self { first: mut layer, mut index, count } = self;
         for left in (0..count).rev() {
             let part = layer.part(0);
-            let inputs = x.get(..rows.wrapping_mul(part.inputs)).unwrap_or_default();
+            let inputs = x.get_mut(..rows.wrapping_mul(part.inputs)).unwrap_or_default();
             if left == 0 {
                 kernel.dots(&part, inputs, panel, results);
-                return layer.results(&part, results);
+                return layer.results(&part, i32::MAX, results); // no sum is beyond: the loader checked
             }
             let columns = layer.outputs();
             let start = start.get_mut(..columns).unwrap_or_default();
-            layer.start(start);
+            layer.start(kernel, start);
             let outputs = spare.get_mut(..rows.wrapping_mul(columns)).unwrap_or_default();
             if rows == 1 {
                 kernel.add(&part, inputs, start);

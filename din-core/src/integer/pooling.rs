@@ -4,14 +4,15 @@ use super::layer::{Layer, Layers};
 use crate::blocking::Blocking;
 use crate::chunks;
 use crate::fixed::exp_of_minus;
-use crate::kernels::integer::{IntegerKernel, Own, narrow, own_totals};
+use crate::kernels::integer::{IntegerKernel, Own, Part, narrow};
 use crate::kernels::{copy, keep_last};
 use crate::manifest::Pooling;
 use crate::model::Sequence;
 
 /// Working memory of a pass.
 pub(crate) struct Memory<'s> {
-    /// `[candidates of a pass, behaviours of a block, widest]`
+    /// `[candidates of a pass, behaviours of a block, widest]`; where the layers [are fused](are_fused), for what
+    /// `own_dots` wants
     pub hidden: &'s mut [i16],
     /// As `hidden`, of every second layer.
     pub spare: &'s mut [i16],
@@ -19,14 +20,12 @@ pub(crate) struct Memory<'s> {
     pub panels: &'s mut [i16],
     /// `[outputs of a layer]`, or `[D]`
     pub sums: &'s mut [i32],
-    /// `[candidates of a pass, behaviours of a block]`
+    /// `[candidates of a pass, behaviours of a block]`, of passes of several candidates
     pub results: &'s mut [i32],
 }
 
 /// What the unit reads.
 pub(crate) struct Inputs<'s> {
-    /// `[T, D]`
-    pub keys: &'s [i16],
     /// T
     pub length: usize,
     /// `[N, P]`
@@ -43,11 +42,13 @@ pub(crate) struct Unit<'u, 'm> {
 
 impl Unit<'_, '_> {
     /// Weighs each behaviour against each query, and sums: `pooled = sat16(rshift(sum_t weight_t key_t, pooled_shift))`,
-    /// `[N, D]`. The last candidate's weights come first in `weights`, `[candidates of a pass, T]`.
+    /// `[N, D]`; keys are `[T, D]`, arranged. The last candidate's weights come first in `weights`,
+    /// `[candidates of a pass, T]`.
     #[inline(never)]
     pub fn attend(
         &self,
-        first: &Layer<'_>,
+        (first, pair): (&Layer<'_>, &Part<'_>),
+        keys: &mut [i16],
         inputs: &Inputs<'_>,
         memory: &mut Memory<'_>,
         weights: &mut [i32],
@@ -64,12 +65,12 @@ impl Unit<'_, '_> {
             let queries = inputs.queries.get(start..end).unwrap_or_default();
             let candidates = chunks::count(query_parts.len(), first.outputs());
             let weights = weights.get_mut(..candidates.wrapping_mul(length)).unwrap_or_default();
-            self.weigh(first, &Inputs { queries, query_parts, ..*inputs }, memory, weights);
+            self.weigh((first, pair), keys, &Inputs { queries, query_parts, length }, memory, weights);
             for (candidate, pooled) in chunks::up_to_mut(pooled, width).enumerate() {
                 let start = candidate.wrapping_mul(length);
                 let weights = weights.get(start..start.wrapping_add(length)).unwrap_or_default();
                 let sums = memory.sums.get_mut(..width).unwrap_or_default();
-                self.kernel.weighted_sum(weights, inputs.keys, sums);
+                self.kernel.weighted_sum(weights, keys, sums);
                 narrow(sums, self.sequence.fixed.pooled_shift, pooled);
             }
             keep_last(weights, length);
@@ -78,54 +79,76 @@ impl Unit<'_, '_> {
 
     /// The weights of one pass: `[candidates, T]`.
     #[inline(never)]
-    fn weigh(&self, first: &Layer<'_>, inputs: &Inputs<'_>, memory: &mut Memory<'_>, weights: &mut [i32]) {
+    fn weigh(
+        &self,
+        (first, pair): (&Layer<'_>, &Part<'_>),
+        keys: &mut [i16],
+        inputs: &Inputs<'_>,
+        memory: &mut Memory<'_>,
+        weights: &mut [i32],
+    ) {
         let Self { kernel, sequence } = *self;
         let (width, length) = (sequence.key_width.max(1), inputs.length);
         let candidates = chunks::count(inputs.query_parts.len(), first.outputs());
         let index = sequence.first_layer.wrapping_add(1);
         let rest = Layers { first: first.next(index), index, count: sequence.layers.saturating_sub(1) };
-        let part = first.part(1);
-        // Of a unit of two layers some kernels compute both at once.
-        let is_pair = sequence.layers == 2 && !first.is_activated_later();
-        let last = is_pair.then(|| rest.first.part(0));
+        let last = (kernel.has_own_dots() && are_fused(sequence, first)).then(|| rest.first.part(0));
         let block = Blocking::NATIVE.behaviours(length);
+        let limit = i32::from(sequence.fixed.weight_limit);
         let mut done = 0_usize;
-        for keys in chunks::up_to(inputs.keys, width.wrapping_mul(block)) {
+        for keys in chunks::up_to_mut(keys, width.wrapping_mul(block)) {
             let rows = chunks::count(keys.len(), width);
             let len = candidates.wrapping_mul(rows);
-            let results = memory.results.get_mut(..len).unwrap_or_default();
-            let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs())).unwrap_or_default();
-            let own =
-                Own { part, queries: inputs.queries, starts: inputs.query_parts, finish: first.finish() };
+            let results = if candidates == 1 {
+                weights.get_mut(done..done.wrapping_add(rows)).unwrap_or_default()
+            } else {
+                memory.results.get_mut(..len).unwrap_or_default()
+            };
+            let own = Own {
+                part: *pair,
+                queries: inputs.queries,
+                starts: inputs.query_parts,
+                finish: first.finish(),
+            };
             // [rows, D] x [D, H] -> [rows, H] of each candidate
-            match &last {
-                _ if sequence.layers == 1 => {
-                    own_totals(&own, keys, memory.panels, results);
-                    results.iter_mut().for_each(|result| *result = first.result(*result));
-                }
-                Some(last) if kernel.own_dots(&own, last, keys, memory.panels, hidden, results) => {
-                    rest.first.results(last, results);
-                }
-                _ => {
-                    kernel.own_product(&own, keys, memory.panels, hidden);
-                    first.activate(kernel, hidden);
-                    rest.forward(kernel, hidden, memory.spare, memory.panels, memory.sums, results);
-                }
+            if sequence.layers == 1 {
+                kernel.own_totals(&own, keys, memory.panels, results);
+                results.iter_mut().for_each(|result| *result = first.result(*result));
+                clamp(limit, results);
+            } else if let Some(last) = &last {
+                kernel.own_dots(&own, last, keys, memory.panels, memory.hidden, results);
+                rest.first.results(last, limit, results);
+            } else {
+                let hidden = memory.hidden.get_mut(..len.wrapping_mul(first.outputs())).unwrap_or_default();
+                kernel.own_product(&own, keys, memory.panels, hidden);
+                first.activate(kernel, hidden);
+                rest.forward(kernel, hidden, memory.spare, memory.panels, memory.sums, results);
+                clamp(limit, results);
             }
-            let to = chunks::up_to_mut(weights, length).filter_map(|weights| weights.get_mut(done..));
-            for (weights, results) in to.zip(chunks::up_to(results, rows)) {
-                copy(results.iter().copied(), weights);
+            if candidates > 1 {
+                let to = chunks::up_to_mut(weights, length).filter_map(|weights| weights.get_mut(done..));
+                for (weights, results) in to.zip(chunks::up_to(memory.results, rows)) {
+                    copy(results.iter().copied(), weights);
+                }
             }
             done = done.wrapping_add(rows);
         }
-        let limit = i32::from(sequence.fixed.weight_limit);
-        weights.iter_mut().for_each(|weight| *weight = (*weight).clamp(limit.wrapping_neg(), limit));
         if sequence.pooling == Pooling::SoftmaxAttention {
             for weights in chunks::up_to_mut(weights, length) {
                 softmax(sequence.fixed.weight_fraction, weights);
             }
         }
     }
+}
+
+/// To `-limit ..= limit`.
+fn clamp(limit: i32, results: &mut [i32]) {
+    results.iter_mut().for_each(|result| *result = (*result).min(limit).max(limit.wrapping_neg()));
+}
+
+/// Whether a kernel that [can](IntegerKernel::has_own_dots) computes both layers of a unit at once.
+pub(crate) fn are_fused(sequence: &Sequence<'_>, first: &Layer<'_>) -> bool {
+    sequence.layers == 2 && first.finish().sigmoid
 }
 
 /// `softmax(weights 2^-fraction)` in Q15, in place; weights are 16-bit, and at most 32768 of them.

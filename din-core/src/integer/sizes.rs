@@ -1,7 +1,9 @@
 //! How much memory and arithmetic the integer path needs.
 
 use super::layer::Layer;
+use super::pooling::are_fused;
 use crate::blocking::Blocking;
+use crate::kernels::integer::SCALAR_COLUMNS;
 use crate::model::{Group, Model, Sequence};
 use crate::sizes::Macs;
 
@@ -24,22 +26,21 @@ pub(crate) enum Run {
     Base,
     /// What is kept of each sequence once the user is set: see [`kept_len`].
     Kept,
-    /// i16: width of profile and context, or the widest key.
-    Row,
-    /// i16: the candidate vectors of a block.
+    /// i16: the candidate vectors of a block; before, width of profile and context, or the widest key.
     Vectors,
     /// i32: the head's first layer of a block.
     First,
-    /// i16: widest paired part of a key, for each candidate of a block.
+    /// i16: widest paired part of a key, for each candidate of a block, where queries are not read in place.
     Queries,
-    /// i16: as `Queries`.
+    /// i16: widest paired part of a key, for each candidate of a block, where the head reads the product.
     Products,
     /// i32: outputs of a unit's first layer, for each candidate of a block.
     QueryParts,
     /// i16: widest key, for each candidate of a block.
     Interests,
     /// i16: outputs of the head's first, third, ... layer times the candidates of a block, or of a unit's times the
-    /// behaviours of a block and the candidates of a pass.
+    /// behaviours of a block and the candidates of a pass; where its layers are fused, i32: its outputs, filled to
+    /// fours, or i16: the behaviours of a block.
     Hidden,
     /// i16: as `Hidden`, of the layers between.
     Spare,
@@ -48,12 +49,9 @@ pub(crate) enum Run {
     Panels,
     /// i32: outputs of any layer but the first of a unit or of the head, or the widest key.
     Sums,
-    /// i32: behaviours of a block times the candidates of a pass.
+    /// i32: behaviours of a block times the candidates of a pass, where those are several.
     Results,
 }
-
-/// Columns of a layer's weights that some kernels widen at once.
-const WIDENED: usize = 3;
 
 const RUNS: usize = Run::Results as usize + 1;
 
@@ -73,23 +71,38 @@ impl Sizes {
         };
         let candidates = blocking.candidates();
         let together = blocking.candidates_of_a_pass();
-        sizes.shorts(Run::Row, model.widths((0, candidate.0)), 1);
+        sizes.shorts(Run::Vectors, model.widths((0, candidate.0)), 1);
         sizes.shorts(Run::Vectors, sizes.candidate, candidates);
         let mut kept = 0_usize;
         for sequence in model.sequences() {
             kept = kept.saturating_add(kept_len(&sequence, blocking));
-            sizes.shorts(Run::Row, sequence.key_width, 1);
+            sizes.shorts(Run::Vectors, sequence.key_width, 1);
             sizes.numbers(Run::Sums, sequence.key_width, 1);
-            sizes.shorts(Run::Queries, sequence.paired_width, candidates);
-            sizes.shorts(Run::Products, sequence.paired_width, candidates);
+            if query_in_place(model, &sequence, blocking).is_none() {
+                sizes.shorts(Run::Queries, sequence.paired_width, candidates);
+            }
+            if model.manifest().product {
+                sizes.shorts(Run::Products, sequence.paired_width, candidates);
+            }
             sizes.shorts(Run::Interests, sequence.key_width, candidates);
             let rows = sequence.capacity.min(blocking.largest_block()).saturating_mul(together);
-            sizes.add_layers(model, sequence.first_layer, sequence.layers, rows);
+            let first = Layer::new(model, sequence.first_layer);
+            if blocking == Blocking::SMALL && are_fused(&sequence, &first) {
+                sizes.numbers(Run::Hidden, first.outputs().next_multiple_of(4), 1);
+                sizes.shorts(Run::Hidden, rows, 1);
+            } else {
+                sizes.add_layers(model, sequence.first_layer, sequence.layers, rows);
+            }
             if sequence.is_attention() {
-                sizes.numbers(Run::Results, rows, 1);
-                let outputs = Layer::new(model, sequence.first_layer).outputs();
+                if together > 1 {
+                    sizes.numbers(Run::Results, rows, 1);
+                }
+                let outputs = first.outputs();
                 sizes.numbers(Run::QueryParts, outputs, candidates);
-                let columns = outputs.min(blocking.widest_panel()).saturating_mul(together);
+                // Small blocks are those of scalar kernels.
+                let widest =
+                    if blocking == Blocking::SMALL { SCALAR_COLUMNS } else { blocking.widest_panel() };
+                let columns = outputs.min(widest).saturating_mul(together);
                 sizes.shorts(Run::Panels, sequence.key_width.next_multiple_of(2), columns);
             }
         }
@@ -109,7 +122,7 @@ impl Sizes {
             self.shorts(if position % 2 == 0 { Run::Hidden } else { Run::Spare }, outputs, rows);
             if position > 0 {
                 self.numbers(Run::Sums, outputs, 1);
-                let columns = if rows > 1 { outputs.min(WIDENED) } else { 1 };
+                let columns = if rows > 1 { outputs.min(SCALAR_COLUMNS) } else { 1 };
                 self.shorts(Run::Panels, layer.part(0).inputs.next_multiple_of(2), columns);
             }
         }
@@ -140,6 +153,17 @@ impl Sizes {
         let before = blocking.alignment().saturating_sub(1);
         self.runs.iter().fold(before, |sum, len| sum.saturating_add(blocking.padded(*len)))
     }
+}
+
+/// Where in a candidate's vector a sequence's query is read: where one candidate is scored at a time and its query lies there
+/// as it is, at a multiple of four bytes.
+pub(crate) fn query_in_place(
+    model: &Model<'_>,
+    sequence: &Sequence<'_>,
+    blocking: Blocking,
+) -> Option<usize> {
+    let is_one = blocking.candidates() == 1;
+    model.paired_together(sequence).filter(|from| is_one && from.is_multiple_of(2))
 }
 
 /// i32 numbers that are kept for a sequence once the user is set.

@@ -105,4 +105,19 @@ impl<'a> Model<'a> {
             },
         }
     }
+
+    /// Where in the candidate's inputs those fields begin that a sequence's are paired with, if they lie there side by side
+    /// in the same order: then a query is a part of the candidate's vector.
+    #[inline(never)]
+    pub(crate) fn paired_together(&self, sequence: &Sequence<'_>) -> Option<usize> {
+        let pair = |index: usize| {
+            Some(usize::from(self.field(index).pair)).filter(|pair| *pair != usize::from(NONE))
+        };
+        let start = pair(sequence.first_field)?;
+        let fields = sequence.first_field..sequence.first_field.saturating_add(sequence.fields);
+        // Paired fields come first.
+        let are_together = fields.map_while(pair).zip(start..).all(|(pair, next)| pair == next);
+        let (first, _) = self.field_range(Group::Candidate);
+        are_together.then(|| self.widths((first, start)))
+    }
 }

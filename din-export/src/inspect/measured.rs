@@ -1,25 +1,25 @@
 //! Figures of `examples/firmware/SIZES.md`: `cargo run --release -p din-tests --bin renew-sizes` writes both.
 
 /// Bytes of code and constants, on Cortex-M4F.
-pub(super) const CODE_INTEGER: u32 = 30_328;
+pub(super) const CODE_INTEGER: u32 = 32_304;
 
 /// The same of the f32 path.
 pub(super) const CODE_F32: u32 = 24_972;
 
 /// Bytes of stack, on Cortex-M4F.
-pub(super) const STACK_INTEGER: u32 = 2912;
+pub(super) const STACK_INTEGER: u32 = 2936;
 
 /// The same of the f32 path.
-pub(super) const STACK_F32: u32 = 3408;
+pub(super) const STACK_F32: u32 = 3416;
 
 /// Instructions of a candidate.
-pub(super) const M0_INTEGER: u32 = 251_266;
+pub(super) const M0_INTEGER: u32 = 240_443;
 
 /// The same.
-pub(super) const M4_INTEGER: u32 = 67_807;
+pub(super) const M4_INTEGER: u32 = 57_609;
 
 /// The same.
-pub(super) const M33_INTEGER: u32 = 67_994;
+pub(super) const M33_INTEGER: u32 = 57_615;
 
 /// The same.
-pub(super) const M4_F32: u32 = 120_136;
+pub(super) const M4_F32: u32 = 120_152;

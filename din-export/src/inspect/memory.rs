@@ -21,7 +21,8 @@ pub struct Ram {
     pub stack: usize,
 }
 
-/// Of `Model` and a ranker, on a 32-bit core: `din_model` and `din_ranker` of the C interface hold as much.
+/// Of `Model` and a ranker, on a 32-bit core: `din_model` and `din_ranker` of the C interface hold as much, and a test
+/// compares.
 const VIEWS_32: usize = 416;
 
 /// Stack, as painted and read back in QEMU on Cortex-M4F, edge-profile, opt-level s. A 64-bit processor's is taken for twice

@@ -4,6 +4,15 @@
 use super::Own;
 use super::{Parameters, Part, Product, Weights};
 
+/// Bytes of a matrix of words; more than any slice has where they are not counted by one multiplication.
+const fn words(rows: usize, columns: usize) -> usize {
+    if (rows | columns) >> (usize::BITS / 2 - 2) == 0 {
+        rows.wrapping_mul(columns).wrapping_mul(4)
+    } else {
+        usize::MAX
+    }
+}
+
 impl Product<'_> {
     /// Rows of `x` and `out`; `None` where a slice is too short or there is nothing to multiply.
     pub(super) fn rows(&self, x: &[i16], out: &[i16], stride: usize) -> Option<usize> {
@@ -14,7 +23,7 @@ impl Product<'_> {
             #[cfg(din_panels)]
             Weights::Panel(panel) => (2, size_of_val(panel)),
         };
-        let is_whole = self.inputs.div_ceil(group).saturating_mul(self.columns).saturating_mul(4) <= len
+        let is_whole = words(self.inputs.div_ceil(group), self.columns) <= len
             && self.columns <= stride
             && span <= out.len()
             && self.multipliers.len() / 2 >= self.columns
@@ -44,12 +53,12 @@ impl Part<'_> {
 
     /// Whether there are weights for so many inputs.
     pub(super) fn holds_weights(&self, inputs: usize) -> bool {
-        inputs.div_ceil(4).saturating_mul(self.outputs).saturating_mul(4) <= self.weight.len()
+        words(inputs.div_ceil(4), self.outputs) <= self.weight.len()
     }
 
     /// Whether there is the base of all inputs.
     fn holds_base(&self) -> bool {
-        self.inputs.div_ceil(2).saturating_mul(self.outputs).saturating_mul(4) <= self.base.len()
+        words(self.inputs.div_ceil(2), self.outputs) <= self.base.len()
     }
 
     /// The queries to combine with columns `start .. start + columns`; `None` where a slice is too short.
@@ -87,7 +96,7 @@ pub(super) struct Queries {
 #[cfg(any(test, din_dsp, din_thumb))]
 impl Own<'_> {
     /// Candidates and rows of a product whose panel has room for some columns; `None` where a slice is too short.
-    pub(super) fn rows(&self, x: &[i16], panel: &[i16], out: &[i16], columns: usize) -> Option<OwnRows> {
+    pub(super) fn rows(&self, x: &[i16], panel: &[i16], columns: usize) -> Option<OwnRows> {
         let part = &self.part;
         let candidates = self.starts.len().checked_div(part.outputs)?;
         let paired = self.queries.len().checked_div(candidates)?;
@@ -97,8 +106,7 @@ impl Own<'_> {
             && part.holds_base()
             && part.holds_weights(paired)
             && part.multipliers.len() / 2 >= part.outputs
-            && part.inputs.next_multiple_of(2).saturating_mul(columns) <= panel.len()
-            && candidates.saturating_mul(rows).saturating_mul(part.outputs) <= out.len();
+            && part.inputs.next_multiple_of(2).saturating_mul(columns) <= panel.len();
         is_whole.then_some(OwnRows { candidates, paired, rows })
     }
 }
@@ -113,10 +121,18 @@ pub(super) struct OwnRows {
     pub rows: usize,
 }
 
+#[cfg(any(test, din_dsp, din_thumb))]
+impl OwnRows {
+    /// Numbers of all candidates and rows, so many of each.
+    pub(super) const fn of(&self, width: usize) -> usize {
+        self.candidates.saturating_mul(self.rows).saturating_mul(width)
+    }
+}
+
 impl Parameters<'_> {
     /// Whether there are all four of so many outputs.
     pub(super) fn holds_dice(&self, outputs: usize) -> bool {
         let Self { b, a, alpha, e } = self;
-        [b.len() / 4, a.len() / 2, alpha.len() / 2, e.len()].into_iter().all(|len| len >= outputs)
+        b.len() / 4 >= outputs && a.len() / 2 >= outputs && alpha.len() / 2 >= outputs && e.len() >= outputs
     }
 }

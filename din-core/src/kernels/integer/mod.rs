@@ -39,11 +39,16 @@ use crate::blocking::Blocking;
 #[cfg(din_panels)]
 use crate::bytes::range;
 use crate::bytes::u16_at;
-#[cfg(din_panels)]
+#[cfg(any(din_panels, din_dsp, test))]
 use crate::chunks;
 use crate::fixed::{rshift, sat16};
+#[cfg(not(all(din_dsp, not(din_choice))))]
+use crate::kernels::copy;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::{HasAvx2, HasVnni, has_avx2, has_vnni};
+
+/// The most columns of weights that a scalar kernel widens, or combines, at once.
+pub(crate) const SCALAR_COLUMNS: usize = 3;
 
 /// An implementation of the dense products and activations of the integer path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,12 +123,12 @@ impl IntegerKernel {
     }
 
     /// `out = finish(sat16((start + rshift(x W, s1) m) >> s2))`: `[N, D] x [D, C] -> [N, C]`, rows of `out` `stride`
-    /// numbers apart. `panel` is room for some columns.
+    /// numbers apart. `panel` is room for some columns. Some kernels leave `x` in another order.
     #[cfg_attr(not(any(din_dsp, test)), allow(unused_variables))] // the panel is for kernels that widen weights
     pub(crate) fn product(
         self,
         product: &Product<'_>,
-        x: &[i16],
+        x: &mut [i16],
         panel: &mut [i16],
         out: &mut [i16],
         stride: usize,
@@ -141,6 +146,30 @@ impl IntegerKernel {
             Self::Dsp => dsp::product(product, x, panel, out, stride),
             #[cfg(any(test, din_thumb))]
             Self::Thumb => thumb::product(product, x, out, stride),
+        }
+    }
+
+    /// `t = from`, little-endian: `[H]`.
+    pub(crate) fn start(self, from: &[u8], t: &mut [i32]) {
+        match self {
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::start(from, t),
+            #[cfg(not(all(din_dsp, not(din_choice))))]
+            _ => {
+                for (t, number) in t.iter_mut().zip(from.as_chunks::<4>().0) {
+                    *t = i32::from_le_bytes(*number);
+                }
+            }
+        }
+    }
+
+    /// `to = from`: `[H]`.
+    pub(crate) fn copy(self, from: &[i32], to: &mut [i32]) {
+        match self {
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::copy_all(from, to),
+            #[cfg(not(all(din_dsp, not(din_choice))))]
+            _ => copy(from.iter().copied(), to),
         }
     }
 
@@ -163,7 +192,7 @@ impl IntegerKernel {
     }
 
     /// The sums of a part with one output: `[N, D] x [D, 1] -> [N]`. `panel` is room for the weights.
-    #[cfg_attr(not(any(din_dsp, test)), allow(unused_variables))] // the panel is for kernels that widen weights
+    #[cfg_attr(not(any(din_thumb, test)), allow(unused_variables))] // the panel is for kernels that widen weights
     pub(crate) fn dots(self, part: &Part<'_>, x: &[i16], panel: &mut [i16], sums: &mut [i32]) {
         match self {
             #[cfg(din_choice)]
@@ -173,16 +202,28 @@ impl IntegerKernel {
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Self::Neon => aarch64::dots(part, x, sums),
             #[cfg(any(test, din_dsp))]
-            Self::Dsp => dsp::dots(part, x, panel, sums),
+            Self::Dsp => dsp::dots(part, x, sums),
             #[cfg(any(test, din_thumb))]
             Self::Thumb => thumb::dots(part, x, panel, sums),
         }
     }
 
+    /// Puts rows `[N, width]` in the order in which this kernel multiplies them: a user's keys, which all candidates share. An
+    /// even number of rows from the first on is arranged by itself. `room` is for a row.
+    #[cfg_attr(not(any(din_dsp, test)), allow(unused_variables))]
+    pub(crate) fn arrange(self, rows: &mut [i16], width: usize, room: &mut [i16]) {
+        match self {
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::arrange(rows, width, room),
+            #[cfg(not(all(din_dsp, not(din_choice))))]
+            _ => {}
+        }
+    }
+
     /// For each candidate `out = finish(sat16((start + rshift(x M, s1) m) >> s2))` with its query's own matrix
     /// `M = sat16(base + rshift(W8 q, 8))`: `[R, D] x [N, D, H] -> [N, R, H]`. The matrices are made in `panels`, some
-    /// columns at a time: room for [`Blocking::NATIVE`]'s.
-    pub(crate) fn own_product(self, own: &Own<'_>, x: &[i16], panels: &mut [i16], out: &mut [i16]) {
+    /// columns at a time: room for [`Blocking::NATIVE`]'s. The rows were [arranged](Self::arrange), and are after it.
+    pub(crate) fn own_product(self, own: &Own<'_>, x: &mut [i16], panels: &mut [i16], out: &mut [i16]) {
         match self {
             #[cfg(din_choice)]
             Self::Portable => portable::own_product(own, x, panels, out),
@@ -201,27 +242,56 @@ impl IntegerKernel {
         }
     }
 
-    /// The same, and at once the sums of a last layer with one output, `[N, R, H] x [H, 1] -> [N, R]`, for which `room` is
-    /// as long as `out`. Whether this kernel does: if not, nothing was computed.
-    pub(crate) fn own_dots(
-        self,
-        own: &Own<'_>,
-        last: &Part<'_>,
-        x: &[i16],
-        panels: &mut [i16],
-        room: &mut [i16],
-        sums: &mut [i32],
-    ) -> bool {
-        let _ = (own, last, x, &panels, &room, &sums); // of that kernel alone which does
+    /// `start + rshift(x M, s1) m` of a unit that is one layer with one output: `[R, D] x [N, D, 1] -> [N, R]`. Rows as in
+    /// [`own_product`](Self::own_product).
+    pub(crate) fn own_totals(self, own: &Own<'_>, x: &mut [i16], panels: &mut [i16], totals: &mut [i32]) {
         match self {
             #[cfg(any(test, din_dsp))]
-            Self::Dsp => dsp::own_dots(own, last, x, panels, room, sums),
+            Self::Dsp => dsp::own_totals(own, x, panels, totals),
             #[cfg(not(all(din_dsp, not(din_choice))))]
+            _ => portable::own_totals(own, x, panels, totals),
+        }
+    }
+
+    /// Whether there is an [`own_dots`](Self::own_dots): for scalar kernels, which then need no memory for what is between
+    /// the two layers. 32-bit machines have no other, and their scratch memory is sized for it.
+    pub(crate) const fn has_own_dots(self) -> bool {
+        match self {
+            #[cfg(din_choice)]
+            Self::Portable => true,
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => true,
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => true,
+            #[cfg(din_panels)]
             _ => false,
         }
     }
 
-    /// `sums = weights keys`: `[1, T] x [T, D] -> [1, D]`.
+    /// [`own_product`](Self::own_product), and at once the sums of a last layer with one output, whose inputs are kept
+    /// nowhere: `[N, R, H] x [H, 1] -> [N, R]`. `room` is for the last layer's weights as numbers of 32 bits, H filled to
+    /// fours, or for R numbers.
+    #[cfg_attr(not(any(din_dsp, din_thumb, test)), allow(unused_variables))] // the room is for kernels of their own
+    pub(crate) fn own_dots(
+        self,
+        own: &Own<'_>,
+        last: &Part<'_>,
+        x: &mut [i16],
+        panels: &mut [i16],
+        room: &mut [i16],
+        sums: &mut [i32],
+    ) {
+        match self {
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::own_dots(own, last, x, panels, room, sums),
+            #[cfg(any(test, din_thumb))]
+            Self::Thumb => thumb::own_dots(own, last, x, panels, room, sums),
+            #[cfg(din_choice)]
+            _ => portable::own_dots(own, last, x, panels, sums),
+        }
+    }
+
+    /// `sums = weights keys`: `[1, T] x [T, D] -> [1, D]`. The keys were [arranged](Self::arrange).
     pub(crate) fn weighted_sum(self, weights: &[i32], keys: &[i16], sums: &mut [i32]) {
         match self {
             #[cfg(din_choice)]
@@ -269,7 +339,36 @@ impl IntegerKernel {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::round_halves(row, fraction, limit, out),
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => dsp::round_halves(row, fraction, limit, out),
+            #[cfg(not(all(din_dsp, not(din_choice))))]
             _ => portable::round_halves(row, fraction, limit, out),
+        }
+    }
+
+    /// Dice of `sat16(t >> shift)`, of each row of `[N, H]`.
+    pub(crate) fn dice_of(
+        self,
+        parameters: &Parameters<'_>,
+        outputs: usize,
+        shift: u8,
+        t: &[i32],
+        out: &mut [i16],
+    ) {
+        match self {
+            #[cfg(any(test, din_dsp))]
+            Self::Dsp => {
+                for (t, out) in chunks::exact(t, outputs).zip(chunks::exact_mut(out, outputs)) {
+                    dsp::dice_of(parameters, shift, t, out);
+                }
+            }
+            #[cfg(not(all(din_dsp, not(din_choice))))]
+            _ => {
+                for (out, t) in out.iter_mut().zip(t) {
+                    *out = sat16(t.wrapping_shr(shift.into()));
+                }
+                self.dice(parameters, outputs, out);
+            }
         }
     }
 
@@ -301,8 +400,19 @@ pub(crate) struct Scale {
 impl Scale {
     /// Of a stored number.
     pub fn of(self, q: i8) -> i16 {
+        self.clamped(self.unclamped(q))
+    }
+
+    /// `rshift(q multiplier, shift)`
+    #[inline(always)]
+    pub fn unclamped(self, q: i8) -> i32 {
         // |q| <= 128, the multiplier below 2^16: the product stays below 2^23.
-        self.clamped(rshift(i32::from(q).wrapping_mul(self.multiplier.into()), self.shift))
+        rshift(i32::from(q).wrapping_mul(self.multiplier.into()), self.shift)
+    }
+
+    /// Whether nothing is clamped of any stored number.
+    pub fn is_within(self) -> bool {
+        rshift(i32::from(self.multiplier) << 7, self.shift) <= self.limit.into()
     }
 
     /// Of what was scaled.
@@ -330,12 +440,8 @@ pub(crate) struct Part<'a> {
 impl Part<'_> {
     /// W8 of an input and an output; 0 where there is none.
     pub fn weight_at(&self, input: usize, output: usize) -> i8 {
-        // Inputs d, d+2, d+1, d+3.
-        let place = match input % 4 {
-            1 => 2,
-            2 => 1,
-            same => same,
-        };
+        // Inputs d, d+2, d+1, d+3: the lowest two bits in the other order.
+        let place = (input & 1) << 1 | (input >> 1 & 1);
         let quad = (input / 4).wrapping_mul(self.outputs).wrapping_add(output);
         self.weight.get(quad.wrapping_mul(4).wrapping_add(place)).map_or(0, |byte| byte.cast_signed())
     }
@@ -449,9 +555,6 @@ pub(crate) struct Finish {
 
 /// A finished sum.
 pub(crate) use portable::finished;
-
-/// `start + rshift(x M, s1) m` of one column: of a unit that is one layer with one output.
-pub(crate) use portable::own_totals;
 
 /// `sums += x`.
 pub(crate) fn sum(x: &[i16], sums: &mut [i32]) {

@@ -7,7 +7,11 @@ use super::{Finish, Own, Part, Product, Scale, Weights};
 use crate::bytes::{array_of, u32_at};
 use crate::bytes::{range, u16_at};
 use crate::chunks;
-use crate::fixed::{clamped_of_f32_bits, clamped_of_half, rshift, sat16, sigmoid};
+#[cfg(all(din_thumb, not(din_choice)))]
+use crate::fixed::Halves;
+#[cfg(din_choice)]
+use crate::fixed::clamped_of_half;
+use crate::fixed::{clamped_of_f32_bits, rshift, sat16, sigmoid};
 
 /// Place of inputs d, d+1, d+2, d+3 in the four bytes of a quad.
 #[cfg(din_panels)]
@@ -151,16 +155,34 @@ pub(super) fn dots(part: &Part<'_>, x: &[i16], sums: &mut [i32]) {
     }
 }
 
-/// See [`IntegerKernel::own_product`](super::IntegerKernel::own_product): one column at a time.
+/// See [`IntegerKernel::own_product`](super::IntegerKernel::own_product).
 pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut [i16]) {
-    let outputs = own.part.outputs.max(1);
-    let len = chunks::count(x.len(), own.part.inputs).wrapping_mul(outputs);
-    let candidates = chunks::count(own.starts.len(), outputs);
-    for (candidate, out) in chunks::up_to_mut(out, len).take(candidates).enumerate() {
+    own_columns(own, x, panel, &mut |row, o, z| {
+        if let Some(out) = out.get_mut(row.wrapping_mul(own.part.outputs).wrapping_add(o)) {
+            *out = z;
+        }
+    });
+}
+
+/// See [`IntegerKernel::own_dots`](super::IntegerKernel::own_dots).
+pub(super) fn own_dots(own: &Own<'_>, last: &Part<'_>, x: &[i16], panel: &mut [i16], sums: &mut [i32]) {
+    sums.fill(0);
+    own_columns(own, x, panel, &mut |row, o, z| {
+        if let Some(sum) = sums.get_mut(row) {
+            *sum = sum.wrapping_add(i32::from(last.weight_at(o, 0)).wrapping_mul(z.into()));
+        }
+    });
+}
+
+/// Hands on each output, a column at a time: the row among those of all candidates, the column, and the output.
+fn own_columns(own: &Own<'_>, x: &[i16], panel: &mut [i16], then: &mut dyn FnMut(usize, usize, i16)) {
+    let rows = chunks::count(x.len(), own.part.inputs);
+    for candidate in 0..chunks::count(own.starts.len(), own.part.outputs) {
+        let first = candidate.wrapping_mul(rows);
         for o in 0..own.part.outputs {
             let column = own.column(candidate, o, panel);
-            for (x, out) in chunks::exact(x, own.part.inputs).zip(out.iter_mut().skip(o).step_by(outputs)) {
-                *out = finished(own.finish, column.total(x));
+            for (row, x) in (first..).zip(chunks::exact(x, own.part.inputs)) {
+                then(row, o, finished(own.finish, column.total(x)));
             }
         }
     }
@@ -249,7 +271,7 @@ fn combine_one(part: &Part<'_>, query: &[i16], start: usize, columns: usize, pan
 }
 
 /// See [`IntegerKernel::weighted_sum`](super::IntegerKernel::weighted_sum).
-#[cfg(any(din_choice, din_dsp))]
+#[cfg(din_choice)]
 pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
     sums.fill(0);
     for (key, weight) in chunks::exact(keys, sums.len()).zip(weights) {
@@ -261,8 +283,14 @@ pub(super) fn weighted_sum(weights: &[i32], keys: &[i16], sums: &mut [i32]) {
 
 /// See [`IntegerKernel::scale`](super::IntegerKernel::scale).
 pub(super) fn scale(scale: &Scale, row: &[u8], out: &mut [i16]) {
-    for (out, q) in out.iter_mut().zip(row) {
-        *out = scale.of(q.cast_signed());
+    if scale.is_within() {
+        for (out, q) in out.iter_mut().zip(row) {
+            *out = scale.unclamped(q.cast_signed()) as i16;
+        }
+    } else {
+        for (out, q) in out.iter_mut().zip(row) {
+            *out = scale.of(q.cast_signed());
+        }
     }
 }
 
@@ -275,10 +303,21 @@ pub(super) fn round_floats(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]
 }
 
 /// See [`IntegerKernel::round_halves`](super::IntegerKernel::round_halves).
+#[cfg(din_choice)]
 #[inline(always)]
 pub(super) fn round_halves(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]) {
     for (out, half) in out.iter_mut().zip(row.as_chunks::<2>().0) {
         *out = clamped_of_half(u16::from_le_bytes(*half), fraction, limit);
+    }
+}
+
+/// Where there are no vectors that a loop without branches becomes.
+#[cfg(all(din_thumb, not(din_choice)))]
+#[inline(never)]
+pub(super) fn round_halves(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]) {
+    let halves = Halves::new(fraction, limit);
+    for (out, half) in out.iter_mut().zip(row.as_chunks::<2>().0) {
+        *out = halves.round(u16::from_le_bytes(*half));
     }
 }
 

@@ -68,7 +68,7 @@ fn every_kernel_multiplies_by_quads_as_defined() {
             let (multipliers, start) = (&multipliers[..], &start[..]);
             let product = Product { weights, inputs, columns: outputs, shift: 9, multipliers, start, finish };
             let mut out = vec![7; rows * stride];
-            kernel.product(&product, &x, &mut panel(inputs), &mut out, stride);
+            kernel.product(&product, &mut x.clone(), &mut panel(inputs), &mut out, stride);
             for (x, out) in x.chunks(inputs).zip(out.chunks(stride)) {
                 let expected = (0..outputs).map(|o| finished(finish, at(x, o)));
                 assert!(out[..outputs].iter().copied().eq(expected), "{kernel:?} {rows} {inputs} {outputs}");
@@ -80,6 +80,25 @@ fn every_kernel_multiplies_by_quads_as_defined() {
                 let expected = (0..outputs).map(|o| at(x, o));
                 assert!(t.iter().copied().eq(expected), "{kernel:?} {rows} {inputs} {outputs}");
             }
+        }
+    }
+}
+
+#[test]
+fn every_kernel_copies_as_far_as_both_go() {
+    for (len, room) in [(0, 3), (3, 3), (4, 9), (9, 4), (36, 36), (42, 40)] {
+        let numbers: Vec<i32> = (1..=len).map(|number| number * 0x0101_0203).collect();
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).chain([0]).collect();
+        let mut expected = vec![7; room];
+        copy(numbers.iter().copied(), &mut expected);
+        for kernel in IntegerKernel::all() {
+            let [mut copied, mut aligned, mut shifted] = [(); 3].map(|()| vec![7; room]);
+            kernel.copy(&numbers, &mut copied);
+            kernel.start(&bytes[..numbers.len() * 4], &mut aligned);
+            let mut moved = bytes.clone();
+            moved.rotate_right(1);
+            kernel.start(&moved[1..], &mut shifted);
+            assert_eq!([&copied, &aligned, &shifted], [&expected; 3], "{kernel:?} {len} {room}");
         }
     }
 }
@@ -129,23 +148,21 @@ fn every_kernel_multiplies_by_the_querys_own_matrix_as_defined() {
             let own = Own { part, queries: &queries, starts: &starts, finish };
             let mut panels = vec![99; 3 * usize::next_multiple_of(inputs, 2) * outputs.max(3)];
             let mut out = vec![7; 3 * rows * outputs];
-            kernel.own_product(&own, &keys, &mut panels, &mut out);
+            let mut keys = keys.clone();
+            kernel.arrange(&mut keys, inputs, &mut panels);
+            let arranged = keys.clone();
+            kernel.own_product(&own, &mut keys, &mut panels, &mut out);
+            assert_eq!(keys, arranged, "{kernel:?} {inputs} {rows}");
             let last = bytes(outputs.div_ceil(4) * 4, 8);
             let last = Part { inputs: outputs, outputs: 1, weight: &last, ..Part::default() };
-            let [mut sums, mut expected] = [(); 2].map(|()| vec![7; 3 * rows]);
-            kernel.dots(&last, &out, &mut panel(outputs), &mut expected);
-            let mut room = vec![7; out.len()];
-            let mut dots = |last, room: &mut [i16], sums: &mut [i32]| {
-                kernel.own_dots(&own, last, &keys, &mut panels, room, sums)
-            };
-            let fits = kernel == IntegerKernel::Dsp && inputs >= 8 && outputs % 3 == 0;
-            assert_eq!(dots(&last, &mut room, &mut sums), fits, "{kernel:?} {inputs} {outputs} {rows}");
-            if fits {
-                assert_eq!(sums, expected, "{inputs} {paired} {outputs} {rows}");
+            if kernel.has_own_dots() {
+                let [mut sums, mut expected] = [(); 2].map(|()| vec![7; 3 * rows]);
+                kernel.dots(&last, &out, &mut panel(outputs), &mut expected);
+                let mut room = vec![7; 2 * outputs.next_multiple_of(4)];
+                kernel.own_dots(&own, &last, &mut keys, &mut panels, &mut room, &mut sums);
+                assert_eq!(sums, expected, "{kernel:?} {inputs} {paired} {outputs} {rows}");
+                assert_eq!(keys, arranged, "{kernel:?} {inputs} {rows}");
             }
-            let short = Part { weight: &last.weight[4..], ..last };
-            assert!(!dots(&short, &mut room, &mut sums) && !dots(&last, &mut room, &mut sums[1..]));
-            assert!(!dots(&last, &mut room[1..], &mut sums));
             for (index, found) in out.into_iter().enumerate() {
                 let (query, row, o) = (index / outputs / rows, index / outputs % rows, index % outputs);
                 let expected = finished(finish, total(query, row, o));
@@ -153,7 +170,8 @@ fn every_kernel_multiplies_by_the_querys_own_matrix_as_defined() {
             }
             if outputs == 1 {
                 let mut totals = vec![7; 3 * rows];
-                own_totals(&own, &keys, &mut panels, &mut totals);
+                kernel.own_totals(&own, &mut keys, &mut panels, &mut totals);
+                assert_eq!(keys, arranged, "{kernel:?} {inputs} {rows}");
                 let expected = (0..3 * rows).map(|index| total(index / rows, index % rows, 0));
                 assert!(totals.into_iter().eq(expected), "{inputs} {paired}");
             }
@@ -180,7 +198,7 @@ fn every_kernel_has_the_one_sigmoid() {
             finish,
         };
         let mut out = vec![0; columns];
-        kernel.product(&product, &[1], &mut panel(1), &mut out, columns);
+        kernel.product(&product, &mut [1], &mut panel(1), &mut out, columns);
         assert!(out.into_iter().eq(start.iter().map(|t| sigmoid(sat16(*t)))), "{kernel:?}");
     }
 }
@@ -194,7 +212,9 @@ fn every_kernel_weighs_keys_as_defined() {
         let weights: Vec<i32> = numbers(rows, 2, 10_000).into_iter().map(i32::from).collect();
         for kernel in IntegerKernel::all() {
             let mut sums = vec![9; width];
-            kernel.weighted_sum(&weights, &keys, &mut sums);
+            let mut arranged = keys.clone();
+            kernel.arrange(&mut arranged, width, &mut vec![9; width]);
+            kernel.weighted_sum(&weights, &arranged, &mut sums);
             for (d, sum) in sums.into_iter().enumerate() {
                 let each = keys.chunks(width).zip(&weights).map(|(key, weight)| i32::from(key[d]) * weight);
                 assert_eq!(sum, each.sum::<i32>(), "{kernel:?} {width} {rows}");
@@ -218,6 +238,10 @@ fn every_kernel_has_the_one_dice() {
             let mut found = z.clone();
             kernel.dice(&parameters, outputs, &mut found);
             assert_eq!(found, expected, "{kernel:?} {outputs}");
+            let t: Vec<i32> = z.iter().map(|z| (i32::from(*z) << 5) + 17).collect();
+            let mut of_sums = vec![7; t.len()];
+            kernel.dice_of(&parameters, outputs, 5, &t, &mut of_sums);
+            assert_eq!(of_sums, expected, "{kernel:?} {outputs}");
         }
     }
 }
@@ -259,7 +283,9 @@ fn every_kernel_clamps_the_querys_own_matrix_alike() {
         let matrix = |kernel: IntegerKernel| {
             let mut panel = vec![99; usize::next_multiple_of(inputs, 2) * outputs];
             let mut out = vec![99; inputs * outputs];
-            kernel.own_product(&own, &keys, &mut panel, &mut out);
+            let mut keys = keys.clone();
+            kernel.arrange(&mut keys, inputs, &mut panel);
+            kernel.own_product(&own, &mut keys, &mut panel, &mut out);
             out
         };
         let expected = matrix(IntegerKernel::Portable);
@@ -302,7 +328,7 @@ fn slices_that_are_too_short_are_read_no_further_than_they_go() {
                 let mut out = vec![0; rows * columns - cut(2, 0)];
                 kernel.product(
                     &product(Weights::Quads(part.weight)),
-                    x,
+                    &mut x.to_vec(),
                     &mut panel(inputs),
                     &mut out,
                     columns,
@@ -313,7 +339,9 @@ fn slices_that_are_too_short_are_read_no_further_than_they_go() {
             let own = |kernel: IntegerKernel| {
                 let own = Own { part, queries: &x[..inputs - cut(3, 0)], starts: &start, finish };
                 let (mut panel, mut out) = (vec![0; inputs * columns], vec![0; rows * columns]);
-                kernel.own_product(&own, x, &mut panel[..cut(inputs * columns, 3)], &mut out);
+                let mut x = x.to_vec();
+                kernel.arrange(&mut x, inputs, &mut panel);
+                kernel.own_product(&own, &mut x, &mut panel[..cut(inputs * columns, 3)], &mut out);
                 out
             };
             // Kernels with panels make of weights that are too short what they like.

@@ -140,6 +140,9 @@ unsafe fn four_rows(x: *const i16, stride: usize, rows: usize, weights: &[i16]) 
         start: 0,
         finish_shift: 0,
         segments: core::ptr::null(),
+        fours: 1,
+        x_step: 0,
+        out_step: 0,
     };
     // SAFETY: the caller vouches for the rows, and for a weight.
     unsafe { instructions::column(&mut column) };
@@ -153,46 +156,105 @@ fn addresses(x: *const i16, stride: usize, rows: usize) -> [*const i16; 4] {
 }
 
 /// See [`IntegerKernel::own_product`](super::IntegerKernel::own_product).
-#[inline(never)]
 pub(super) fn own_product(own: &Own<'_>, x: &[i16], panel: &mut [i16], out: &mut [i16]) {
+    match own_rows(own, x, panel).filter(|held| held.of(own.part.outputs) <= out.len()) {
+        // SAFETY: room for every output.
+        Some(held) => unsafe { own_columns(own, held, None, x, panel, out.as_mut_ptr(), &mut []) },
+        None => portable::own_product(own, x, panel, out),
+    }
+}
+
+/// See [`IntegerKernel::own_dots`](super::IntegerKernel::own_dots).
+pub(super) fn own_dots(
+    own: &Own<'_>,
+    last: &Part<'_>,
+    x: &[i16],
+    panel: &mut [i16],
+    room: &mut [i16],
+    sums: &mut [i32],
+) {
+    let held = own_rows(own, x, panel).filter(|held| held.of(1) == sums.len() && held.rows <= room.len());
+    match held {
+        // SAFETY: room for an output of every row.
+        Some(held) => unsafe { own_columns(own, held, Some(last), x, panel, room.as_mut_ptr(), sums) },
+        None => portable::own_dots(own, last, x, panel, sums),
+    }
+}
+
+/// What columns are computed of; `None` where a slice is too short, or lies where no words are.
+fn own_rows(own: &Own<'_>, x: &[i16], panel: &[i16]) -> Option<OwnRows> {
     let part = &own.part;
     let fits = [part.base, part.weight, part.multipliers].into_iter().all(|run| is_aligned(run.as_ptr()));
-    let held = own.rows(x, panel, out, 1).filter(|_| fits && is_aligned(panel.as_ptr()));
-    let Some(OwnRows { candidates, paired, rows }) = held else {
-        return portable::own_product(own, x, panel, out);
-    };
+    own.rows(x, panel, 1).filter(|_| fits && is_aligned(panel.as_ptr()))
+}
+
+/// Both `own_product` and `own_dots`, a column at a time. A last layer has a column's outputs written into `out`, one after
+/// the other, and its sums into `sums`.
+///
+/// # Safety
+/// `out` is that of all outputs that are held, or of a column's.
+#[inline(never)]
+unsafe fn own_columns(
+    own: &Own<'_>,
+    held: OwnRows,
+    last: Option<&Part<'_>>,
+    x: &[i16],
+    panel: &mut [i16],
+    out: *mut i16,
+    sums: &mut [i32],
+) {
+    let part = &own.part;
+    let OwnRows { candidates, paired, rows } = held;
     let (inputs, outputs) = (part.inputs, part.outputs);
+    // Numbers from a row of a column's outputs to the next.
+    let stride = if last.is_some() { 1 } else { outputs };
     let weights = panel.get_mut(..inputs).unwrap_or_default();
     let half = 1_i32.wrapping_shl(part.shift.into()) >> 1;
     let mut column = Column {
         x: [x.as_ptr(); 4],
         weights: weights.as_ptr(),
         inputs,
-        sums: [0; 4],
+        sums: [half; 4],
         out: [core::ptr::null_mut(); 4],
         shift: part.shift.into(),
         multiplier: 0,
         start: 0,
         finish_shift: own.finish.shift.into(),
         segments: if own.finish.sigmoid { SEGMENTS.as_ptr() } else { core::ptr::null() },
+        fours: 0,
+        x_step: 8 * inputs,
+        out_step: 8 * stride,
     };
+    sums.fill(0);
     for candidate in 0..candidates {
         let query = range(own.queries, candidate.wrapping_mul(paired), paired);
         for o in 0..outputs {
             combine(part, query, o, weights);
+            column.weights = weights.as_ptr();
             // SAFETY: `Own::rows` checked the multipliers.
             column.multiplier = unsafe { i16_at(part.multipliers.as_ptr(), o) };
             column.start = own.starts.get(candidate * outputs + o).copied().unwrap_or_default();
-            let mut row = 0;
-            let mut to = out.as_mut_ptr().wrapping_add(candidate * rows * outputs + o);
-            while row < rows {
-                column.x = addresses(x.as_ptr().wrapping_add(row * inputs), inputs, rows - row);
-                column.out = addresses(to, outputs, rows - row).map(<*const i16>::cast_mut);
-                column.sums = [half; 4];
-                // SAFETY: `Own::rows` checked every address.
-                unsafe { instructions::column(&mut column) };
-                to = to.wrapping_add(4 * outputs);
-                row += 4;
+            let to = if last.is_some() { out } else { out.wrapping_add(candidate * rows * outputs + o) };
+            // Whole fours of rows, then the others.
+            let rest = rows % 4;
+            for (row, fours, each) in [(0, rows / 4, 4), (rows - rest, usize::from(rest > 0), rest)] {
+                if fours > 0 {
+                    column.fours = fours;
+                    column.x = addresses(x.as_ptr().wrapping_add(row * inputs), inputs, each);
+                    column.out =
+                        addresses(to.wrapping_add(row * stride), stride, each).map(<*const i16>::cast_mut);
+                    // SAFETY: `Own::rows` checked every address but those of `out`, for which the caller vouches.
+                    unsafe { instructions::column(&mut column) };
+                }
+            }
+            if let Some(last) = last {
+                let weight = i32::from(last.weight_at(o, 0));
+                let sums = sums.get_mut(candidate * rows..).unwrap_or_default();
+                for (row, sum) in sums.iter_mut().take(rows).enumerate() {
+                    // SAFETY: an output of every row.
+                    let z = unsafe { *out.add(row) };
+                    *sum = sum.wrapping_add(weight.wrapping_mul(z.into()));
+                }
             }
         }
     }

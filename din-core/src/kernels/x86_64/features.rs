@@ -1,7 +1,7 @@
 //! What the processor has, at run time with the feature `std`, else what it was compiled for.
 
-/// Proofs that the processor has what a kernel needs, one for each set of features: only `best` and `all` of [`Kernel`](crate::Kernel) and
-/// [`IntegerKernel`](crate::IntegerKernel) make them.
+/// Proofs that the processor has what a kernel needs, one for each set of features: only `best` and `all` of
+/// [`Kernel`](crate::Kernel) and [`IntegerKernel`](crate::IntegerKernel) make them.
 ///
 /// ```compile_fail
 /// # use din_core::Kernel;

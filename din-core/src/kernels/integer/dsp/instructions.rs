@@ -46,40 +46,6 @@ pub(super) fn smlabb(x: u32, y: u32, sum: i32) -> i32 {
     emulated::smlabb(x, y, sum)
 }
 
-/// `sum + x.low y.high`
-#[inline(always)]
-pub(super) fn smlabt(x: u32, y: u32, sum: i32) -> i32 {
-    #[cfg(din_dsp)]
-    {
-        let out;
-        // SAFETY: registers alone; the overflow flag that it may set is nobody's.
-        unsafe {
-            asm!("smlabt {}, {}, {}, {}", lateout(reg) out, in(reg) x, in(reg) y, in(reg) sum,
-                options(pure, nomem, nostack, preserves_flags));
-        }
-        out
-    }
-    #[cfg(not(din_dsp))]
-    emulated::smlabt(x, y, sum)
-}
-
-/// `x >> n` for n below 32. The compiler would see to it that n is.
-#[inline(always)]
-pub(super) fn asr(x: i32, n: u8) -> i32 {
-    #[cfg(din_dsp)]
-    {
-        let out;
-        // SAFETY: registers alone.
-        unsafe {
-            asm!("asr {}, {}, {}", lateout(reg) out, in(reg) x, in(reg) u32::from(n),
-                options(pure, nomem, nostack, preserves_flags));
-        }
-        out
-    }
-    #[cfg(not(din_dsp))]
-    x.wrapping_shr(n.into())
-}
-
 /// `sum + x.high y.high`
 #[inline(always)]
 pub(super) fn smlatt(x: u32, y: u32, sum: i32) -> i32 {
@@ -172,10 +138,6 @@ mod emulated {
         sum.wrapping_add(halves(x)[0].wrapping_mul(halves(y)[0]))
     }
 
-    pub(super) fn smlabt(x: u32, y: u32, sum: i32) -> i32 {
-        sum.wrapping_add(halves(x)[0].wrapping_mul(halves(y)[1]))
-    }
-
     pub(super) fn smlatt(x: u32, y: u32, sum: i32) -> i32 {
         sum.wrapping_add(halves(x)[1].wrapping_mul(halves(y)[1]))
     }
@@ -199,7 +161,6 @@ mod tests {
     fn words_and_bytes_are_taken_apart_as_the_manual_says() {
         assert_eq!(smlad(0x0002_fffd, 0xffff_0004, 100), 100 - 12 - 2);
         assert_eq!([smlabb(0x0002_fffd, 0xffff_0004, 1), smlatt(0x0002_fffd, 0xffff_0004, 1)], [-11, -1]);
-        assert_eq!([smlabt(0x0002_fffd, 0xffff_0004, 1), asr(-5, 1)], [4, -3]);
         assert_eq!(smlad(0x8000_8000, 0x8000_8000, 0), i32::MIN);
         assert_eq!([sxtb16(0x1281_34ff), sxtb16_of_rotated(0x8212_ff34)], [0xff81_ffff, 0xff82_ffff]);
         assert_eq!(qadd16(0x7fff_8000, 0x0001_ffff), 0x7fff_8000);
@@ -218,8 +179,6 @@ mod tests {
             let (x, y, sum) = (next(), next(), next().cast_signed());
             assert_eq!(smlad(x, y, sum), emulated::smlad(x, y, sum));
             assert_eq!(smlabb(x, y, sum), emulated::smlabb(x, y, sum));
-            assert_eq!(smlabt(x, y, sum), emulated::smlabt(x, y, sum));
-            assert_eq!(asr(sum, (x & 31) as u8), sum >> (x & 31));
             assert_eq!(smlatt(x, y, sum), emulated::smlatt(x, y, sum));
             assert_eq!(sxtb16(x), emulated::sxtb16(x));
             assert_eq!(sxtb16_of_rotated(x), emulated::sxtb16(x.rotate_right(8)));

@@ -13,11 +13,11 @@ use core::mem::offset_of;
 /// Columns that share what is loaded of the row.
 pub(super) const COLUMNS: usize = 4;
 
-/// The most inputs, and the most outputs: the assembly has a count and a stride in one register.
-pub(super) const LARGEST: usize = (1 << 14) - 1;
+/// Fewer inputs than these are not multiplied here.
+pub(super) const LEAST_INPUTS: usize = 8;
 
-/// What [`run`] multiplies. The assembly loads all from `weights` up to `half` at once, and moves `weights`, `multipliers`
-/// and `t` on.
+/// What [`run`] multiplies. The assembly loads all from `weights` up to `half` at once, then pairs of neighbours, and moves
+/// `weights`, `multipliers` and `t` on.
 #[repr(C)]
 pub(super) struct Row {
     /// Fours of columns left, at least one.
@@ -26,23 +26,27 @@ pub(super) struct Row {
     pub weights: *const u8,
     /// At a multiple of four bytes.
     pub x: *const i16,
-    /// Bytes from a quad to the column's next, below 2^16.
-    pub stride: usize,
-    /// Whole quads, below 2^16.
-    pub quads: usize,
+    /// Bytes from a quad to the column's next; in the high half the pairs of whole quads after the first pair.
+    pub stride: u32,
     /// The rounding constant of s1: what the four sums start from.
     pub half: [i32; 4],
-    /// Whether inputs follow after those,
-    pub has_rest: u32,
-    /// and which, as two pairs.
+    /// s1
+    pub shift: u32,
+    /// Quads that follow after those in pairs: a whole one, [`WHOLE`], the one in `rest`, [`REST`], both or none.
+    pub more: u32,
+    /// Inputs after whole quads, and zeros.
     pub rest: [u32; 2],
     /// i16, of the next four columns.
     pub multipliers: *const u8,
     /// Of the next four columns.
     pub t: *mut i32,
-    /// s1
-    pub shift: u32,
 }
+
+/// See [`Row::more`].
+pub(super) const WHOLE: u32 = 1;
+
+/// See [`Row::more`].
+pub(super) const REST: u32 = 2;
 
 /// `t += rshift(x W, s1) m`: `[1, D] x [D, 4 fours] -> [1, 4 fours]`.
 ///
@@ -82,33 +86,21 @@ pub(super) unsafe extern "C" fn run(row: &mut Row) {
         ".endm",
         "add r0, r0, #{weights}",
         "push {{r0, r4-r11, lr}}",
+        "mov r8, r0",
         "2:",
-        "ldr r3, [sp]",
-        "ldm r3, {{r0, r1, r2, r3, r4, r5, r6, r7}}",
-        // An odd quad, then two at a time, counted in the stride's high half.
-        "lsrs r3, r3, #1",
-        "orr r2, r2, r3, lsl #16",
-        "bcc 3f",
-        "din_quads r1",
+        "ldm r8, {{r0, r1, r2, r4, r5, r6, r7}}",
+        // Two quads at a time, counted in the stride's high half.
         "3:",
-        "subs r2, r2, #0x10000",
-        "blo 4f",
-        "6:",
         "din_quads r1",
         "din_quads r1",
         "subs r2, r2, #0x10000",
-        "bhs 6b",
-        "4:",
+        "bhs 3b",
         "ldr r8, [sp]",
-        "ldr r3, [r8, #{has_rest} - {weights}]",
+        "ldrd r2, r3, [r8, #{shift} - {weights}]",
         "cmp r3, #0",
-        "beq 5f",
-        "add r1, r8, #{rest} - {weights}",
-        "din_quads r1",
-        "ldr r8, [sp]",
-        "5:",
+        "bne 5f",
+        "4:",
         "ldrd r0, r1, [r8, #{multipliers} - {weights}]",
-        "ldr r2, [r8, #{shift} - {weights}]",
         "ldm r1, {{r9, r10, r11, r12}}",
         "din_scale r4, r9",
         "din_scale r5, r10",
@@ -122,15 +114,35 @@ pub(super) unsafe extern "C" fn run(row: &mut Row) {
         "strd r0, r1, [r8, #-{weights}]",
         "bne 2b",
         "pop {{r0, r4-r11, pc}}",
+        // The quads that follow: a whole one, in two words after those before, then the rest, in the row's.
+        "5:",
+        "ldr r2, [r8, #{stride} - {weights}]",
+        "tst r3, #{WHOLE}",
+        "beq 6f",
+        "din_quads r1",
+        "6:",
+        "ldr r3, [sp]",
+        "ldr r8, [r3, #{more} - {weights}]",
+        "tst r8, #{REST}",
+        "beq 7f",
+        "add r1, r3, #{rest} - {weights}",
+        "din_quads r1",
+        "7:",
+        "ldr r8, [sp]",
+        "ldr r2, [r8, #{shift} - {weights}]",
+        "b 4b",
         ".purgem din_even",
         ".purgem din_odd",
         ".purgem din_quads",
         ".purgem din_scale",
         weights = const offset_of!(Row, weights),
-        has_rest = const offset_of!(Row, has_rest),
+        stride = const offset_of!(Row, stride),
+        shift = const offset_of!(Row, shift),
+        more = const offset_of!(Row, more),
         rest = const offset_of!(Row, rest),
         multipliers = const offset_of!(Row, multipliers),
-        shift = const offset_of!(Row, shift),
+        WHOLE = const WHOLE,
+        REST = const REST,
     )
 }
 
@@ -141,14 +153,16 @@ pub(super) unsafe extern "C" fn run(row: &mut Row) {
 #[cfg(not(din_dsp))]
 pub(super) unsafe fn run(row: &mut Row) {
     use super::instructions::{smlad, sxtb16, sxtb16_of_rotated};
+    let whole = 2 * (row.stride as usize / 0x10000 + 1) + usize::from(row.more & WHOLE != 0);
+    let stride = row.stride as usize % 0x10000;
     for column in 0..COLUMNS * row.fours {
         // SAFETY: the caller vouches for every address.
         unsafe {
             let mut sum = row.half[0];
-            for quad in 0..row.quads + row.has_rest as usize {
-                let weights = row.weights.add(quad * row.stride + 4 * column).cast::<u32>().read_unaligned();
+            for quad in 0..whole + usize::from(row.more & REST != 0) {
+                let weights = row.weights.add(quad * stride + 4 * column).cast::<u32>().read_unaligned();
                 let x = row.x.wrapping_add(4 * quad).cast::<[u32; 2]>();
-                let [first, second] = if quad < row.quads { x.read_unaligned() } else { row.rest };
+                let [first, second] = if quad < whole { x.read_unaligned() } else { row.rest };
                 sum = smlad(first, sxtb16(weights), sum);
                 sum = smlad(second, sxtb16_of_rotated(weights), sum);
             }

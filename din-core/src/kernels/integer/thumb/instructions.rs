@@ -1,4 +1,4 @@
-//! The two loops that most of a candidate's time is spent in, in the instructions of Armv6-M: sums are kept in the high
+//! The three loops that most of a candidate's time is spent in, in the instructions of Armv6-M: sums are kept in the high
 //! registers, which can be added to and little else, so that the eight low ones hold what is loaded. Compilers do not.
 //! Beside each what it does in plain Rust, that is what runs where the instructions are not there.
 #![allow(unsafe_code)] // assembly, and what it reads by address
@@ -8,7 +8,8 @@ use core::arch::naked_asm;
 #[cfg(din_thumb)]
 use core::mem::offset_of;
 
-/// Four rows and a column of weights, and what becomes of their sums. The assembly loads it front to back.
+/// Four rows and a column of weights, and what becomes of their sums; and fours of rows after those. The assembly loads it
+/// front to back, and moves `x` and `out` on.
 #[repr(C)]
 pub(super) struct Column {
     pub x: [*const i16; 4],
@@ -27,10 +28,16 @@ pub(super) struct Column {
     pub finish_shift: u32,
     /// Null where no sigmoid follows.
     pub segments: *const [i32; 4],
+    /// Fours of rows, at least one; no more where the sums are what is wanted.
+    pub fours: usize,
+    /// Bytes from a row of four to the one of the next four.
+    pub x_step: usize,
+    /// As `x_step`.
+    pub out_step: usize,
 }
 
 /// `sums += x w`: `[4, D] x [D, 1] -> [4, 1]`, or where that goes `out = finish(sat16((start + (sums >> s1) m) >> s2))`.
-/// Thirteen instructions for four products, 34 for the end of a sum with its sigmoid.
+/// Thirteen instructions for four products, 31 for the end of a sum with its sigmoid.
 ///
 /// # Safety
 /// Every address is that of `inputs` numbers.
@@ -91,15 +98,15 @@ pub(super) unsafe extern "C" fn column(column: &mut Column) {
         "adds r5, r5, r1",
         "lsls r4, r4, #21",
         "lsrs r4, r4, #21",
-        "ldm r5!, {{r1-r3}}",
+        "ldm r5!, {{r1-r3, r7}}",
         "muls r3, r4, r3",
         "adds r3, r3, r2",
-        "asrs r3, r3, #11",
+        "asrs r3, r3, #16",
         "muls r3, r4, r3",
         "adds r3, r3, r1",
         "eors r3, r3, r6",
-        "lsls r3, r3, #6",
-        "lsrs r3, r3, #17",
+        "adds r3, r3, r7",
+        "lsrs r3, r3, #11",
         "ldr r1, [r0, #{out} + \\to]",
         "strh r3, [r1]",
         ".endm",
@@ -109,7 +116,8 @@ pub(super) unsafe extern "C" fn column(column: &mut Column) {
         "mov r6, r10",
         "mov r7, r11",
         "push {{r0, r4-r7}}",
-        "adds r0, r0, #24",
+        "10:",
+        "adds r0, r0, #{sums}",
         "ldm r0!, {{r1-r4}}",
         "mov r8, r1",
         "mov r9, r2",
@@ -174,6 +182,32 @@ pub(super) unsafe extern "C" fn column(column: &mut Column) {
         "mov r4, r11",
         "stm r0!, {{r1-r4}}",
         "9:",
+        // The next four rows.
+        "ldr r0, [sp]",
+        "ldr r5, [r0, #{fours}]",
+        "subs r5, r5, #1",
+        "beq 12f",
+        "str r5, [r0, #{fours}]",
+        "ldr r5, [r0, #{x_step}]",
+        "ldr r6, [r0, #{out_step}]",
+        "ldm r0!, {{r1-r4}}",
+        "adds r1, r1, r5",
+        "adds r2, r2, r5",
+        "adds r3, r3, r5",
+        "adds r4, r4, r5",
+        "subs r0, r0, #16",
+        "stm r0!, {{r1-r4}}",
+        "adds r0, r0, #{out} - 16",
+        "ldm r0!, {{r1-r4}}",
+        "adds r1, r1, r6",
+        "adds r2, r2, r6",
+        "adds r3, r3, r6",
+        "adds r4, r4, r6",
+        "subs r0, r0, #16",
+        "stm r0!, {{r1-r4}}",
+        "ldr r0, [sp]",
+        "b 10b",
+        "12:",
         "pop {{r0, r4-r7}}",
         "mov r8, r4",
         "mov r9, r5",
@@ -191,6 +225,9 @@ pub(super) unsafe extern "C" fn column(column: &mut Column) {
         start = const offset_of!(Column, start),
         finish_shift = const offset_of!(Column, finish_shift),
         segments = const offset_of!(Column, segments),
+        fours = const offset_of!(Column, fours),
+        x_step = const offset_of!(Column, x_step),
+        out_step = const offset_of!(Column, out_step),
     )
 }
 
@@ -209,7 +246,7 @@ pub(super) struct Combine {
     pub quads: usize,
 }
 
-/// `to = sat16(base + rshift(W8 q, 8))`: `[4 quads]`. Sixty-three instructions for four weights.
+/// `to = sat16(base + rshift(W8 q, 8))`: `[4 quads]`. Sixty-two instructions for four weights.
 ///
 /// # Safety
 /// Every address is that of as many numbers as the fields say, at a multiple of four bytes.
@@ -397,16 +434,23 @@ pub(super) unsafe fn column(column: &mut Column) {
     use super::super::{Finish, finished};
     let finish_shift = u8::try_from(column.finish_shift).unwrap_or_default();
     let finish = Finish { shift: finish_shift, sigmoid: !column.segments.is_null() };
-    for ((x, sum), out) in column.x.into_iter().zip(&mut column.sums).zip(column.out) {
-        for d in 0..column.inputs {
+    for four in 0..column.fours {
+        for ((x, sum), out) in column.x.into_iter().zip(&mut column.sums).zip(column.out) {
+            let held = *sum;
             // SAFETY: the caller vouches for every address.
-            let [x, w] = unsafe { [*x.add(d), *column.weights.add(d)] };
-            *sum = sum.wrapping_add(i32::from(x).wrapping_mul(w.into()));
-        }
-        if !out.is_null() {
-            let scaled = sum.wrapping_shr(column.shift).wrapping_mul(column.multiplier);
-            // SAFETY: as above.
-            unsafe { *out = finished(finish, column.start.wrapping_add(scaled)) };
+            unsafe {
+                let x = x.byte_add(four * column.x_step);
+                for d in 0..column.inputs {
+                    *sum =
+                        sum.wrapping_add(i32::from(*x.add(d)).wrapping_mul((*column.weights.add(d)).into()));
+                }
+                if !out.is_null() {
+                    let scaled = sum.wrapping_shr(column.shift).wrapping_mul(column.multiplier);
+                    *out.byte_add(four * column.out_step) =
+                        finished(finish, column.start.wrapping_add(scaled));
+                    *sum = held;
+                }
+            }
         }
     }
 }

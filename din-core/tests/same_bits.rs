@@ -3,6 +3,7 @@
 //!
 //! What is compared is a CRC-32 of the logits of 40 random users with six candidates each.
 
+use din_core::header::Header;
 use din_core::manifest::FieldKind;
 use din_core::{
     Behaviours, Field, Group, IntegerKernel, IntegerRanker, Kernel, Model, Ranker, User, Value, crc32,
@@ -21,8 +22,38 @@ const F32: [(&str, &[u8], u32); 2] = [
     ("everything", include_bytes!("../../tests/goldens/everything.din"), 0x0a1a_346a),
 ];
 
+/// Blobs of the integer path, one after the other.
+const SMALL_INTEGER: &[u8] = include_bytes!("../../tests/goldens/small-integer.blobs");
+
+/// What each of them scores.
+const SMALL_INTEGER_SCORES: [u32; 20] = [
+    0x53b7_8eff,
+    0x502b_d6e0,
+    0xbb57_264a,
+    0xfc8f_1e2b,
+    0x499d_5d14,
+    0xce0e_16dc,
+    0xdeff_629b,
+    0x7aac_76da,
+    0xb0bc_f074,
+    0xe2a9_0e40,
+    0x051d_8dbe,
+    0x76d0_38cc,
+    0xc77f_6a65,
+    0x29d8_9f0b,
+    0xe901_c61d,
+    0x118f_95ee,
+    0x5773_3d52,
+    0xf6f3_454a,
+    0x808a_e25e,
+    0x0db6_643f,
+];
+
 /// Known and unknown ids and numbers, the same each time.
 struct Values(u32);
+
+/// Draws a field's value.
+type Draw = fn(&mut Values, &Model<'_>, &Field<'_>) -> Value;
 
 impl Values {
     fn below(&mut self, n: u32) -> u32 {
@@ -30,12 +61,17 @@ impl Values {
         (self.0 >> 8) % n
     }
 
-    fn of(&mut self, field: &Field<'_>) -> Value {
+    fn number(&mut self) -> Value {
+        Value::Number(self.below(601) as f32 / 100.0 - 3.0)
+    }
+
+    /// An id that models often have.
+    fn usual(&mut self, _: &Model<'_>, field: &Field<'_>) -> Value {
         if self.below(20) == 0 {
             return Value::Missing;
         }
         match field.kind {
-            FieldKind::Numeric => Value::Number(self.below(601) as f32 / 100.0 - 3.0),
+            FieldKind::Numeric => self.number(),
             _ if self.below(4) == 0 => {
                 Value::Id(hash_text(["comedy", "drama", "news"][self.below(3) as usize]))
             }
@@ -43,46 +79,93 @@ impl Values {
         }
     }
 
-    fn all<'m>(&mut self, fields: impl Iterator<Item = Field<'m>>) -> Vec<Value> {
-        fields.map(|field| self.of(&field)).collect()
+    /// An id of the field's table, or none.
+    fn known(&mut self, model: &Model<'_>, field: &Field<'_>) -> Value {
+        let Some(table) = field.table.map(|index| model.table(index)) else { return self.number() };
+        table.id(self.below(table.rows())).map_or(Value::Missing, Value::Id)
+    }
+
+    fn all<'m>(
+        &mut self,
+        model: &Model<'_>,
+        draw: Draw,
+        fields: impl Iterator<Item = Field<'m>>,
+    ) -> Vec<Value> {
+        fields.map(|field| draw(self, model, &field)).collect()
     }
 }
 
 /// Calls `score` with each user and a slate: the CRC-32 of the bytes that it gives.
-fn crc_of(model: &Model<'_>, mut score: impl FnMut(&User<'_>, &[Vec<Value>]) -> Vec<u8>) -> u32 {
+fn crc_of(model: &Model<'_>, draw: Draw, mut score: impl FnMut(&User<'_>, &[Vec<Value>]) -> Vec<u8>) -> u32 {
     let mut values = Values(7);
     let mut bytes = Vec::new();
     for _ in 0..40 {
-        let (profile, context) =
-            (values.all(model.fields(Group::Profile)), values.all(model.fields(Group::Context)));
+        let profile = values.all(model, draw, model.fields(Group::Profile));
+        let context = values.all(model, draw, model.fields(Group::Context));
         let histories: Vec<Vec<Value>> = model
             .sequences()
             .map(|sequence| {
                 let length = values.below(sequence.capacity() as u32 + 2);
-                (0..length).flat_map(|_| values.all(model.behaviour_fields(&sequence))).collect()
+                let fields = (0..length).flat_map(|_| model.behaviour_fields(&sequence));
+                values.all(model, draw, fields)
             })
             .collect();
         let histories: Vec<Behaviours<'_>> = histories.iter().map(|values| Behaviours::new(values)).collect();
-        let slate: Vec<Vec<Value>> = (0..6).map(|_| values.all(model.fields(Group::Candidate))).collect();
+        let slate: Vec<Vec<Value>> =
+            (0..6).map(|_| values.all(model, draw, model.fields(Group::Candidate))).collect();
         bytes.extend(score(&User { profile: &profile, context: &context, histories: &histories }, &slate));
     }
     assert!(bytes.chunks(4).any(|logit| logit != &bytes[..4]), "every candidate has one score");
     crc32(&bytes)
 }
 
+/// What a blob scores by a kernel.
+fn integer_crc(blob: &[u8], draw: Draw, kernel: IntegerKernel) -> u32 {
+    let model = Model::from_bytes(blob).unwrap();
+    let mut scratch = vec![0; model.scratch_len()];
+    let mut ranker = IntegerRanker::new(&model, &mut scratch).unwrap();
+    ranker.use_kernel(kernel);
+    crc_of(&model, draw, |user, slate| {
+        ranker.set_user(user).unwrap();
+        slate.iter().flat_map(|values| ranker.logit(values).unwrap().to_le_bytes()).collect()
+    })
+}
+
 #[test]
 fn integer_scores_have_the_same_bits_by_every_kernel_on_every_machine() {
     for (name, blob, expected) in INTEGER {
-        let model = Model::from_bytes(blob).unwrap();
-        let mut scratch = vec![0; model.scratch_len()];
         for kernel in IntegerKernel::all() {
-            let mut ranker = IntegerRanker::new(&model, &mut scratch).unwrap();
-            ranker.use_kernel(kernel);
-            let found = crc_of(&model, |user, slate| {
-                ranker.set_user(user).unwrap();
-                slate.iter().flat_map(|values| ranker.logit(values).unwrap().to_le_bytes()).collect()
-            });
+            let found = integer_crc(blob, Values::usual, kernel);
             assert_eq!(found, expected, "{name} by {}: {found:#010x}", kernel.name());
+        }
+    }
+}
+
+/// Histories of several blocks, and models drawn over the whole family: layers of any width, so that a kernel's vectors
+/// seldom fit, each blob also at addresses that no word of it suits.
+#[test]
+fn small_integer_models_score_the_same_bits_wherever_they_lie() {
+    let mut rest = SMALL_INTEGER;
+    let mut blobs = Vec::new();
+    while !rest.is_empty() {
+        let len = Header::parse(rest).unwrap().total_len as usize;
+        let (blob, after) = rest.split_at(len);
+        blobs.push(blob);
+        rest = after;
+    }
+    let found: Vec<u32> =
+        blobs.iter().map(|blob| integer_crc(blob, Values::known, IntegerKernel::best())).collect();
+    assert!(found == SMALL_INTEGER_SCORES, "{found:#010x?}");
+    for (index, (blob, expected)) in blobs.into_iter().zip(found).enumerate() {
+        for offset in 0..4 {
+            let mut room = vec![0; blob.len() + 4];
+            let start = (offset + 4 - room.as_ptr().addr() % 4) % 4;
+            let moved = &mut room[start..start + blob.len()];
+            moved.copy_from_slice(blob);
+            for kernel in IntegerKernel::all() {
+                let found = integer_crc(moved, Values::known, kernel);
+                assert_eq!(found, expected, "blob {index} by {} at {offset}", kernel.name());
+            }
         }
     }
 }
@@ -94,7 +177,7 @@ fn f32_scores_by_the_portable_kernel_have_the_same_bits_on_every_machine() {
         let mut scratch = vec![0.0; model.scratch_len()];
         let mut ranker = Ranker::new(&model, &mut scratch).unwrap();
         ranker.use_kernel(Kernel::Portable);
-        let found = crc_of(&model, |user, slate| {
+        let found = crc_of(&model, Values::usual, |user, slate| {
             ranker.set_user(user).unwrap();
             slate.iter().flat_map(|values| ranker.logit(values).unwrap().to_le_bytes()).collect()
         });

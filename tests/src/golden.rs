@@ -6,6 +6,7 @@
 use crate::dequantised::stored_rows;
 use crate::oracle;
 use crate::random::Random;
+use crate::random_model::random_model;
 use crate::request::Request;
 use crate::shape::{ActivationShape, HiddenLayer, ModelShape, PoolingShape};
 use din_core::{Kernel, Model, Normaliser, Transform, hash_text};
@@ -101,6 +102,34 @@ impl Golden {
             golden("paper-integer", paper, 6, Embedding::Int8),
             golden("everything-integer", everything_shape(), 7, Embedding::F16),
         ]
+    }
+
+    /// Small ones of the integer path, one after the other in one file: see [`integer`](Self::integer). Histories of several
+    /// blocks on 32-bit cores, then models drawn over the whole family.
+    ///
+    /// # Panics
+    /// If the writer refuses a model.
+    #[must_use]
+    pub fn small_integer() -> Vec<u8> {
+        let embeddings = [Embedding::Int8, Embedding::F16, Embedding::Int4, Embedding::F32];
+        let mut random = Random::new(0xB10C);
+        let blocks = block_shapes().into_iter().map(|shape| shape.fill("blocks", &mut random));
+        let drawn = (1..).map(random_model).take(16);
+        let written = blocks.chain(drawn).zip(embeddings.into_iter().cycle()).map(|(weights, embedding)| {
+            let options = ExportOptions {
+                path: NumericPath::Integer,
+                embedding: embedding.into(),
+                ..ExportOptions::default()
+            };
+            blob::write(&weights, &options).expect("a small model can be written")
+        });
+        written.collect::<Vec<_>>().concat()
+    }
+
+    /// Where those lie.
+    #[must_use]
+    pub fn small_integer_path() -> PathBuf {
+        folder().join("small-integer.blobs")
     }
 
     /// The bytes that the writer makes of it today.
@@ -220,6 +249,25 @@ pub fn attention_shape(unit: ActivationShape, head: ActivationShape) -> ModelSha
         head: vec![hidden(12, head), hidden(7, head)],
         ..plain_shape()
     }
+}
+
+/// Histories that are more than a block on 32-bit cores (20 behaviours): one behaviour more, two blocks and an odd rest, and
+/// three blocks. Units whose layers such a core computes at once, and others.
+fn block_shapes() -> Vec<ModelShape> {
+    let unit = |activation, widths: &[usize]| widths.iter().map(|width| hidden(*width, activation)).collect();
+    let weighed = |capacity, unit, normalisation| {
+        let mut shape = attention_shape(ActivationShape::Sigmoid, ActivationShape::Dice);
+        shape.schema.sequences[0].capacity = capacity;
+        shape.pooling = vec![PoolingShape::Attention(unit, normalisation)];
+        shape
+    };
+    use AttentionNormalisation::{None, Softmax};
+    vec![
+        weighed(21, unit(ActivationShape::Sigmoid, &[9]), None),
+        weighed(45, unit(ActivationShape::Sigmoid, &[6, 4]), None),
+        weighed(45, unit(ActivationShape::Dice, &[7]), Softmax),
+        weighed(50, Vec::new(), None),
+    ]
 }
 
 /// Every kind of part, as small as it goes: the hostile tests flip each of its bytes.

@@ -16,6 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         fs::write(golden.blob_path(), &bytes)?;
         println!("{:24} {:6} bytes", golden.name, bytes.len());
     }
+    let small = Golden::small_integer();
+    fs::write(Golden::small_integer_path(), &small)?;
+    println!("{:24} {:6} bytes", "small-integer", small.len());
     println!("written to {}", folder().display());
     Ok(())
 }

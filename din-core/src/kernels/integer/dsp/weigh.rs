@@ -91,7 +91,8 @@ pub(super) unsafe fn run(weigh: &mut Weigh) {
             unsafe {
                 let pair = weigh.keys.byte_add(row / 2 * weigh.stride);
                 let key = *pair.add(4 * (column / 2) + 2 * (row % 2) + column % 2);
-                (*weigh.weights.add(row)).wrapping_mul(key.into())
+                // Of a weight the instruction takes the lower half.
+                i32::from(*weigh.weights.add(row) as i16).wrapping_mul(key.into())
             }
         });
         // SAFETY: as above.

@@ -306,7 +306,7 @@ fn slices_that_are_too_short_are_read_no_further_than_they_go() {
     let finish = Finish { shift: 3, sigmoid: true };
     let short = [0, 1, 3, 8, 9];
     for kernel in IntegerKernel::all() {
-        for (cut, which) in short.into_iter().flat_map(|cut| (0..5).map(move |which| (cut, which))) {
+        for (cut, which) in short.into_iter().flat_map(|cut| (0..8).map(move |which| (cut, which))) {
             let cut = |len: usize, index: usize| if index == which { len - len.min(cut) } else { len };
             let part = Part {
                 inputs,
@@ -354,29 +354,31 @@ fn slices_that_are_too_short_are_read_no_further_than_they_go() {
                 let last = Part { inputs: columns, outputs: 1, weight: last, ..Part::default() };
                 let dots = |kernel: IntegerKernel| {
                     let own = Own { part, queries: &x[..inputs - cut(3, 0)], starts: &start, finish };
-                    let (mut panel, mut room) = (vec![0; inputs * columns], vec![0; 24]);
-                    let mut sums = vec![0; cut(rows, 1)];
+                    let (mut panel, mut room) = (vec![0; inputs * columns], vec![9; 24]);
+                    let mut sums = vec![7; rows];
                     let mut x = x.to_vec();
                     kernel.arrange(&mut x, inputs, &mut panel);
-                    kernel.own_dots(&own, &last, &mut x, &mut panel, &mut room[..cut(24, 2)], &mut sums);
-                    sums
+                    let (room, beside) = room.split_at_mut(cut(24, 6));
+                    kernel.own_dots(&own, &last, &mut x, &mut panel, room, &mut sums[..cut(rows, 5)]);
+                    assert!(beside.iter().all(|number| *number == 9), "{kernel:?}");
+                    sums // and what lies behind them
                 };
                 assert_eq!(dots(kernel), dots(IntegerKernel::Portable), "{kernel:?} {which}");
             }
             let totals = |kernel: IntegerKernel| {
                 let part = Part { outputs: 1, ..part };
                 let own = Own { part, queries: &x[..inputs - cut(3, 0)], starts: &start[..1], finish };
-                let (mut panel, mut totals) = (vec![0; inputs], vec![0; cut(rows, 3)]);
+                let (mut panel, mut totals) = (vec![0; inputs], vec![7; rows]);
                 let mut x = x.to_vec();
                 kernel.arrange(&mut x, inputs, &mut panel);
-                kernel.own_totals(&own, &mut x, &mut panel, &mut totals);
+                kernel.own_totals(&own, &mut x, &mut panel, &mut totals[..cut(rows, 7)]);
                 totals
             };
             assert_eq!(totals(kernel), totals(IntegerKernel::Portable), "{kernel:?} {which}");
             let weighed = |kernel: IntegerKernel| {
                 let (mut x, mut sums) = (x.to_vec(), vec![0; inputs]);
                 kernel.arrange(&mut x, inputs, &mut vec![0; inputs]);
-                kernel.weighted_sum(&start[..cut(rows, 3)], &x, &mut sums);
+                kernel.weighted_sum(&start[..cut(rows, 7)], &x, &mut sums);
                 sums
             };
             assert_eq!(weighed(kernel), weighed(IntegerKernel::Portable), "{kernel:?} {which}");

@@ -20,13 +20,7 @@
 mod aarch64;
 #[cfg(any(test, din_dsp))]
 mod dsp;
-#[cfg(any(
-    target_arch = "x86_64",
-    all(target_arch = "aarch64", target_feature = "neon"),
-    test,
-    din_dsp,
-    din_thumb
-))]
+#[cfg(any(test, din_panels, din_dsp, din_thumb))]
 mod extents;
 mod operands;
 mod portable;
@@ -38,7 +32,7 @@ mod x86_64;
 #[cfg(any(test, din_dsp))]
 use crate::chunks;
 use crate::fixed::{rshift, sat16};
-#[cfg(not(all(din_dsp, not(din_choice))))]
+#[cfg(din_plain)]
 use crate::kernels::copy;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::{HasAvx2, HasVnni, has_avx2, has_vnni};
@@ -153,7 +147,7 @@ impl IntegerKernel {
         match self {
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::start(from, t),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => {
                 for (t, number) in t.iter_mut().zip(from.as_chunks::<4>().0) {
                     *t = i32::from_le_bytes(*number);
@@ -167,7 +161,7 @@ impl IntegerKernel {
         match self {
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::copy_all(from, to),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => copy(from.iter().copied(), to),
         }
     }
@@ -214,7 +208,7 @@ impl IntegerKernel {
         match self {
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::arrange(rows, width, room),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => {}
         }
     }
@@ -248,7 +242,7 @@ impl IntegerKernel {
         match self {
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::own_totals(own, x, panels, totals),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => portable::own_totals(own, x, panels, totals),
         }
     }
@@ -341,7 +335,7 @@ impl IntegerKernel {
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::round_halves(row, fraction, limit, out),
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::round_halves(row, fraction, limit, out),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => portable::round_halves(row, fraction, limit, out),
         }
     }
@@ -362,7 +356,7 @@ impl IntegerKernel {
                     dsp::dice_of(parameters, shift, t, out);
                 }
             }
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => {
                 for (out, t) in out.iter_mut().zip(t) {
                     *out = sat16(t.wrapping_shr(shift.into()));

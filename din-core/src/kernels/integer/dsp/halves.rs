@@ -2,12 +2,13 @@
 //! bit in the register that a number's other bits are inserted into.
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
+use crate::fixed::{self, clamped_of_half};
 #[cfg(din_dsp)]
 use core::arch::naked_asm;
 
 /// What [`run`] rounds, as [`fixed::Halves`](crate::fixed::Halves) says. The assembly loads it all at once.
 #[repr(C)]
-pub(super) struct Halves {
+struct Halves {
     pub first: i32,
     pub count: u32,
     pub unshifted: i32,
@@ -17,13 +18,36 @@ pub(super) struct Halves {
     pub left: usize,
 }
 
+/// See [`IntegerKernel::round_halves`](crate::kernels::integer::IntegerKernel::round_halves).
+#[inline(never)]
+pub(in super::super) fn round_halves(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]) {
+    let fixed::Halves { unshifted, first, count, .. } = fixed::Halves::new(fraction, limit);
+    let row = row.as_chunks::<2>().0;
+    let len = row.len().min(out.len());
+    let (mut from, mut to) = (row.as_ptr(), out.as_mut_ptr());
+    let mut halves = Halves { first, count, unshifted, twice: 1 << 11, left: len };
+    while halves.left > 0 {
+        // SAFETY: as many halves, and numbers, are left.
+        unsafe {
+            run(&mut halves, from.cast(), to);
+            let done = len - halves.left;
+            (from, to) = (row.as_ptr().add(done), out.as_mut_ptr().add(done));
+            if halves.left > 0 {
+                to.write(clamped_of_half(u16::from_le_bytes(*from), fraction, limit));
+                (from, to) = (from.add(1), to.add(1));
+                halves.left -= 1;
+            }
+        }
+    }
+}
+
 /// Rounds until a number needs a clamp, or none is left.
 ///
 /// # Safety
 /// Both addresses are those of as many numbers as are left.
 #[cfg(din_dsp)]
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn run(halves: &mut Halves, from: *const u16, to: *mut i16) {
+unsafe extern "C" fn run(halves: &mut Halves, from: *const u16, to: *mut i16) {
     naked_asm!(
         super::processor!(),
         "push {{r0, r4-r9, lr}}",
@@ -56,7 +80,7 @@ pub(super) unsafe extern "C" fn run(halves: &mut Halves, from: *const u16, to: *
 /// # Safety
 /// As `run`.
 #[cfg(not(din_dsp))]
-pub(super) unsafe fn run(halves: &mut Halves, mut from: *const u16, mut to: *mut i16) {
+unsafe fn run(halves: &mut Halves, mut from: *const u16, mut to: *mut i16) {
     while halves.left > 0 {
         // SAFETY: the caller vouches for every address.
         unsafe {

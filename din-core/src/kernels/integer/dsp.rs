@@ -11,7 +11,7 @@
 //! | `product`, `row` | weights as the model has them: against many rows, against one |
 //! | `own`, `combine`, `strip` | a query's own matrix: its products, what makes three columns, what multiplies with them |
 //! | `keys`, `weigh` | the order of a user's keys, and their weighted sum |
-//! | `halves`, `dice`, `words` | rows of a table, an activation, copies |
+//! | `round`, `dice`, `words` | rows of a table, an activation, copies |
 //! | `instructions` | the instructions that Rust has no name for |
 //!
 //! The same code runs with emulated instructions in the tests of any machine, and with the real ones on an emulated 32-bit
@@ -39,22 +39,22 @@ use processor;
 
 mod combine;
 mod dice;
-mod halves;
 mod instructions;
 mod keys;
 mod own;
 mod product;
+mod round;
 mod row;
 mod strip;
 mod weigh;
 mod words;
 
 pub(super) use dice::{dice, dice_of};
-pub(super) use halves::round_halves;
 use instructions::word;
 pub(super) use keys::{arrange, weighted_sum};
 pub(super) use own::{own_dots, own_product, own_totals};
 pub(super) use product::{dots, product};
+pub(super) use round::round_halves;
 pub(super) use row::add;
 pub(super) use words::{copy_all, start};
 

@@ -5,6 +5,8 @@
 //!
 //! Sets `din_thumb` for Cortex-M without it.
 //!
+//! Sets `din_plain` where there is another kernel of the integer path than the DSP one: the others leave more to plain Rust.
+//!
 //! Sets `din_fpu` for Cortex-M whose target has hardware floating point: all of these FPUs (`FPv4` and `FPv5`) have the fused
 //! multiply-add.
 //!
@@ -38,6 +40,10 @@ fn main() {
         println!("cargo::rustc-cfg=din_dsp");
     } else if target.starts_with("thumbv") {
         println!("cargo::rustc-cfg=din_thumb");
+    }
+    println!("cargo::rustc-check-cfg=cfg(din_plain)");
+    if !has_dsp {
+        println!("cargo::rustc-cfg=din_plain");
     }
     println!("cargo::rustc-check-cfg=cfg(din_choice)");
     if !target.starts_with("thumbv") {

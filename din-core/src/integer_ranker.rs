@@ -1,23 +1,22 @@
 //! Scores candidates in integers, in memory that the caller provides.
 
+mod memory;
+mod slate;
+
 use crate::blocking::Blocking;
-use crate::bytes::range;
-use crate::chunks;
 use crate::error::ScoreError;
 use crate::fixed::score;
-use crate::inputs::{Newest, check_count, columns_of, embed_candidates, gather_queries, key_columns};
-use crate::integer::layer::{Layer, Layers};
+use crate::inputs::{Newest, check_count, columns_of, key_columns};
+use crate::integer::layer::Layer;
 use crate::integer::pooling;
-use crate::integer::sizes::{Run, query_in_place};
-use crate::kernels::copy;
-use crate::kernels::integer::{IntegerKernel, Part, multiply, narrow, sum};
+use crate::kernels::integer::{IntegerKernel, narrow, sum};
 use crate::manifest::{MAX_SEQUENCES, Pooling};
-use crate::model::{Group, Model, Sequence};
+use crate::model::{Group, Model};
 use crate::ranker::User;
-use crate::scratch::Scratch;
 use crate::slate::{candidates_of, for_each_block, keep_best, keep_best_in};
 use crate::span::Span;
 use crate::value::Value;
+use memory::{KeptSequence, Memory};
 
 /// One entry of a ranking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,47 +40,6 @@ pub struct IntegerRanker<'m, 's> {
     scratch: &'s mut [i32],
     /// Behaviours of each sequence; `None` until a user is set.
     lengths: Option<[u16; MAX_SEQUENCES]>,
-}
-
-/// How the scratch memory is divided.
-struct Memory<'s> {
-    /// `[H]`: the head's first layer without what depends on the candidate
-    base: &'s mut [i32],
-    kept: Kept<'s>,
-    /// The candidate vectors of a block, `[N, C]`; before, profile and context, or a behaviour
-    vectors: &'s mut [i16],
-    first: &'s mut [i32],
-    queries: &'s mut [i16],
-    products: &'s mut [i16],
-    query_parts: &'s mut [i32],
-    interests: &'s mut [i16],
-    unit: pooling::Memory<'s>,
-}
-
-impl<'s> Memory<'s> {
-    #[inline(never)]
-    fn new(model: &Model<'_>, memory: &'s mut [i32]) -> Self {
-        let sizes = model.integer_sizes();
-        let mut scratch = Scratch::new(memory);
-        // In the order of `Run`.
-        Self {
-            base: scratch.take(sizes.len(Run::Base)),
-            kept: Kept(Scratch::new(scratch.take(sizes.len(Run::Kept)))),
-            vectors: scratch.shorts(sizes.len(Run::Vectors)),
-            first: scratch.take(sizes.len(Run::First)),
-            queries: scratch.shorts(sizes.len(Run::Queries)),
-            products: scratch.shorts(sizes.len(Run::Products)),
-            query_parts: scratch.take(sizes.len(Run::QueryParts)),
-            interests: scratch.shorts(sizes.len(Run::Interests)),
-            unit: pooling::Memory {
-                hidden: scratch.shorts(sizes.len(Run::Hidden)),
-                spare: scratch.shorts(sizes.len(Run::Spare)),
-                panels: scratch.shorts(sizes.len(Run::Panels)),
-                sums: scratch.take(sizes.len(Run::Sums)),
-                results: scratch.take(sizes.len(Run::Results)),
-            },
-        }
-    }
 }
 
 impl<'m, 's> IntegerRanker<'m, 's> {
@@ -202,21 +160,6 @@ impl<'m, 's> IntegerRanker<'m, 's> {
         Ok(logit)
     }
 
-    /// What is decided once for all blocks of a slate.
-    fn slate(&mut self) -> Slate<'m, '_> {
-        let model = self.model;
-        let head = Layer::new(model, model.integer_sizes().head_start);
-        Slate {
-            model,
-            kernel: self.kernel,
-            lengths: self.lengths,
-            candidate: head.part(model.manifest().sequences.len().saturating_add(1)),
-            decoded: Decoded::new(model, &head, 0),
-            head,
-            memory: Memory::new(model, self.scratch),
-        }
-    }
-
     /// Scores a slate, `[N, candidate fields]` row-major, in its order.
     ///
     /// # Errors
@@ -308,134 +251,6 @@ impl<'m, 's> IntegerRanker<'m, 's> {
     }
 }
 
-/// What is decided once for a slate, and scores its blocks.
-struct Slate<'m, 's> {
-    model: &'m Model<'m>,
-    kernel: IntegerKernel,
-    lengths: Option<[u16; MAX_SEQUENCES]>,
-    head: Layer<'m>,
-    /// The head's part that reads the candidate.
-    candidate: Part<'m>,
-    /// The last sequence that was scored: of one that a model has alone it is decoded once.
-    decoded: Decoded<'m>,
-    memory: Memory<'s>,
-}
-
-/// A sequence, and the layers that read it.
-struct Decoded<'m> {
-    index: usize,
-    sequence: Sequence<'m>,
-    /// Its [`query_in_place`].
-    in_place: Option<usize>,
-    /// The first layer of its unit, and its parts.
-    unit: Layer<'m>,
-    query: Part<'m>,
-    pair: Part<'m>,
-    /// The head's part that reads its interest vector.
-    interest: Part<'m>,
-}
-
-impl<'m> Decoded<'m> {
-    #[inline(never)]
-    fn new(model: &'m Model<'m>, head: &Layer<'m>, index: usize) -> Self {
-        let sequence = model.sequence(index);
-        let unit = Layer::new(model, sequence.first_layer);
-        Self {
-            index,
-            sequence,
-            in_place: query_in_place(model, &sequence, Blocking::NATIVE),
-            unit,
-            query: unit.part(0),
-            pair: unit.part(1),
-            interest: head.part(index.saturating_add(1)),
-        }
-    }
-}
-
-impl Slate<'_, '_> {
-    /// Logits of at most [`Blocking::candidates`] candidates, which share the passes over the weights.
-    #[inline(never)]
-    fn logits(&mut self, candidates: &[&[Value]], logits: &mut [i32]) -> Result<(), ScoreError> {
-        let _span = Span::new("score block");
-        let Self { model, kernel, lengths, ref head, ref candidate, ref mut decoded, ref mut memory } = *self;
-        let lengths = lengths.ok_or(ScoreError::NoUser)?;
-        let (sizes, n) = (model.integer_sizes(), candidates.len());
-        let Memory { base, kept, vectors, first, queries, products, query_parts, interests, unit, .. } =
-            memory;
-        let mut kept = kept.again();
-        let vectors = vectors.get_mut(..n.wrapping_mul(sizes.candidate)).unwrap_or_default();
-        embed_candidates(model, kernel, candidates, vectors, logits)?;
-        let first = first.get_mut(..n.wrapping_mul(head.outputs())).unwrap_or_default();
-        for first in chunks::exact_mut(first, head.outputs()) {
-            kernel.copy(base, first);
-        }
-        let sequences = model.manifest().sequences.len();
-        kernel.add(candidate, vectors, first);
-
-        for (index, length) in (0..sequences).zip(lengths) {
-            if index != decoded.index {
-                *decoded = Decoded::new(model, head, index);
-            }
-            let Decoded {
-                ref sequence, in_place, unit: ref layer, ref query, ref pair, ref interest, ..
-            } = *decoded;
-            let (width, paired) = (sequence.key_width, sequence.paired_width);
-            let queries = if let Some(from) = in_place {
-                range(vectors, from, paired)
-            } else {
-                let queries = queries.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-                gather_queries(model, sequence, vectors, sizes.candidate, queries);
-                queries
-            };
-            let interests = interests.get_mut(..n.wrapping_mul(width)).unwrap_or_default();
-            match kept.next(sequence) {
-                KeptSequence::Attention { keys, weights } => {
-                    let length = usize::from(length);
-                    let keys = keys.get_mut(..length.wrapping_mul(width)).unwrap_or_default();
-                    let query_parts =
-                        query_parts.get_mut(..n.wrapping_mul(layer.outputs())).unwrap_or_default();
-                    chunks::exact_mut(query_parts, layer.outputs())
-                        .for_each(|part| layer.start(kernel, part));
-                    kernel.add(query, queries, query_parts);
-                    let inputs = pooling::Inputs { length, queries, query_parts };
-                    let unit_of_sequence = pooling::Unit { kernel, sequence };
-                    unit_of_sequence.attend((layer, pair), keys, &inputs, unit, weights, interests);
-                    kernel.add(interest, interests, first);
-                }
-                KeptSequence::Pooled(kept) => {
-                    for interest in chunks::exact_mut(interests, width) {
-                        copy(kept.iter().copied(), interest);
-                    }
-                }
-            }
-            if model.manifest().product {
-                let products = products.get_mut(..n.wrapping_mul(paired)).unwrap_or_default();
-                let rows = chunks::exact(queries, paired).zip(chunks::exact(interests, width));
-                for ((query, interest), product) in rows.zip(chunks::exact_mut(products, paired)) {
-                    multiply(query, interest, sequence.fixed.product_shift, product);
-                }
-                let part = sequences.saturating_add(2).saturating_add(index);
-                kernel.add(&head.part(part), products, first);
-            }
-        }
-        let mut results = [0; Blocking::NATIVE.candidates()];
-        let results = results.get_mut(..n).unwrap_or_default();
-        for (result, first) in results.iter_mut().zip(chunks::exact(first, head.outputs())) {
-            // A head that is one layer.
-            *result = head.result(first.first().copied().unwrap_or_default());
-        }
-        head.settle(kernel, first, unit.hidden.get_mut(..first.len()).unwrap_or_default());
-        let index = sizes.head_start.saturating_add(1);
-        let rest = Layers { first: head.next(index), index, count: sizes.layers.saturating_sub(index) };
-        rest.forward(kernel, unit.hidden, unit.spare, unit.panels, unit.sums, results);
-        for (logit, result) in logits.iter_mut().zip(results) {
-            // The item bias is there already.
-            *logit = logit.saturating_add(*result);
-        }
-        Ok(())
-    }
-}
-
 /// `sum / length`, rounded half up; 0 for no behaviours.
 fn quotient(sum: i32, length: usize) -> i32 {
     let length = i32::try_from(length).unwrap_or(i32::MAX);
@@ -444,38 +259,6 @@ fn quotient(sum: i32, length: usize) -> i32 {
         return 0;
     };
     if rest >= length.wrapping_sub(rest) { quotient.wrapping_add(1) } else { quotient }
-}
-
-/// What is kept of each sequence between [`IntegerRanker::set_user`] and the candidates.
-struct Kept<'s>(Scratch<'s, i32>);
-
-enum KeptSequence<'s> {
-    Attention {
-        /// `[T, D]`, arranged.
-        keys: &'s mut [i16],
-        /// `[candidates of a pass, T]`, the last candidate's first.
-        weights: &'s mut [i32],
-    },
-    /// `[D]`
-    Pooled(&'s mut [i16]),
-}
-
-impl<'s> Kept<'s> {
-    /// From the first sequence on, for a block.
-    fn again(&mut self) -> Kept<'_> {
-        Kept(self.0.again())
-    }
-
-    fn next(&mut self, sequence: &Sequence<'_>) -> KeptSequence<'s> {
-        if sequence.is_attention() {
-            KeptSequence::Attention {
-                keys: self.0.shorts(sequence.capacity.wrapping_mul(sequence.key_width).div_ceil(2)),
-                weights: self.0.take(sequence.capacity.wrapping_mul(Blocking::NATIVE.candidates_of_a_pass())),
-            }
-        } else {
-            KeptSequence::Pooled(self.0.shorts(sequence.key_width.div_ceil(2)))
-        }
-    }
 }
 
 #[cfg(test)]

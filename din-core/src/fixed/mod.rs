@@ -79,9 +79,7 @@ pub(crate) fn clamped_of_half(half: u16, fraction: i8, limit: u16) -> i16 {
 #[cfg(any(test, din_dsp, din_thumb))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Halves {
-    #[cfg(any(test, din_thumb))]
     fraction: i8,
-    #[cfg(any(test, din_thumb))]
     limit: u16,
     /// The exponent that no shift is needed of.
     pub unshifted: i32,
@@ -101,15 +99,7 @@ impl Halves {
         let last = unshifted.wrapping_sub(12_i32.wrapping_sub(bits).max(0));
         let first = unshifted.wrapping_sub(31).max(1);
         let count = last.wrapping_sub(first).wrapping_add(1).max(0).cast_unsigned();
-        Self {
-            #[cfg(any(test, din_thumb))]
-            fraction,
-            #[cfg(any(test, din_thumb))]
-            limit,
-            unshifted,
-            first,
-            count,
-        }
+        Self { fraction, limit, unshifted, first, count }
     }
 
     /// Of a finite half.
@@ -126,10 +116,9 @@ impl Halves {
         (signed.wrapping_shr(right).wrapping_add(1) >> 1) as i16
     }
 
-    /// Apart, for the registers of those that are not.
-    #[cfg(any(test, din_thumb))]
-    #[inline(never)]
-    fn clamped(&self, half: u16) -> i16 {
+    /// Of those that more than a shift to the right is needed of.
+    #[cfg_attr(din_thumb, inline(never))] // apart, for the registers of the others
+    pub fn clamped(&self, half: u16) -> i16 {
         clamped_of_half(half, self.fraction, self.limit)
     }
 }

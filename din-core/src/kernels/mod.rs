@@ -19,7 +19,7 @@ mod aarch64;
 mod fpu;
 pub(crate) mod integer;
 mod matrix;
-#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+#[cfg(din_panels)]
 mod operands;
 mod portable;
 #[cfg(test)]
@@ -170,7 +170,7 @@ impl Kernel {
             Self::Portable => false,
             #[cfg(any(test, din_fpu))]
             Self::Fpu => false,
-            #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+            #[cfg(din_panels)]
             _ => true,
         }
     }

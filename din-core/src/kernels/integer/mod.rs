@@ -20,32 +20,25 @@
 mod aarch64;
 #[cfg(any(test, din_dsp))]
 mod dsp;
-#[cfg(any(
-    target_arch = "x86_64",
-    all(target_arch = "aarch64", target_feature = "neon"),
-    test,
-    din_dsp,
-    din_thumb
-))]
+#[cfg(any(test, din_panels, din_dsp, din_thumb))]
 mod extents;
+mod operands;
 mod portable;
 #[cfg(any(test, din_thumb))]
 mod thumb;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-#[cfg(din_panels)]
-use crate::blocking::Blocking;
-#[cfg(din_panels)]
-use crate::bytes::range;
-use crate::bytes::u16_at;
-#[cfg(any(din_panels, din_dsp, test))]
+#[cfg(any(test, din_dsp))]
 use crate::chunks;
 use crate::fixed::{rshift, sat16};
-#[cfg(not(all(din_dsp, not(din_choice))))]
+#[cfg(din_plain)]
 use crate::kernels::copy;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::{HasAvx2, HasVnni, has_avx2, has_vnni};
+pub(crate) use operands::{Finish, Own, Parameters, Part, Product, Scale, Weights};
+/// A finished sum.
+pub(crate) use portable::finished;
 
 /// The most columns of weights that a scalar kernel widens, or combines, at once.
 pub(crate) const SCALAR_COLUMNS: usize = 3;
@@ -154,7 +147,7 @@ impl IntegerKernel {
         match self {
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::start(from, t),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => {
                 for (t, number) in t.iter_mut().zip(from.as_chunks::<4>().0) {
                     *t = i32::from_le_bytes(*number);
@@ -168,7 +161,7 @@ impl IntegerKernel {
         match self {
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::copy_all(from, to),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => copy(from.iter().copied(), to),
         }
     }
@@ -215,14 +208,15 @@ impl IntegerKernel {
         match self {
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::arrange(rows, width, room),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => {}
         }
     }
 
     /// For each candidate `out = finish(sat16((start + rshift(x M, s1) m) >> s2))` with its query's own matrix
     /// `M = sat16(base + rshift(W8 q, 8))`: `[R, D] x [N, D, H] -> [N, R, H]`. The matrices are made in `panels`, some
-    /// columns at a time: room for [`Blocking::NATIVE`]'s. The rows were [arranged](Self::arrange), and are after it.
+    /// columns at a time: room for [`Blocking::NATIVE`](crate::blocking::Blocking::NATIVE)'s. The rows were
+    /// [arranged](Self::arrange), and are after it.
     pub(crate) fn own_product(self, own: &Own<'_>, x: &mut [i16], panels: &mut [i16], out: &mut [i16]) {
         match self {
             #[cfg(din_choice)]
@@ -248,7 +242,7 @@ impl IntegerKernel {
         match self {
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::own_totals(own, x, panels, totals),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => portable::own_totals(own, x, panels, totals),
         }
     }
@@ -341,7 +335,7 @@ impl IntegerKernel {
             Self::Avx2(_) | Self::Avx512(_) => x86_64::avx2::round_halves(row, fraction, limit, out),
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::round_halves(row, fraction, limit, out),
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => portable::round_halves(row, fraction, limit, out),
         }
     }
@@ -362,7 +356,7 @@ impl IntegerKernel {
                     dsp::dice_of(parameters, shift, t, out);
                 }
             }
-            #[cfg(not(all(din_dsp, not(din_choice))))]
+            #[cfg(din_plain)]
             _ => {
                 for (out, t) in out.iter_mut().zip(t) {
                     *out = sat16(t.wrapping_shr(shift.into()));
@@ -388,173 +382,6 @@ impl IntegerKernel {
         }
     }
 }
-
-/// How a row of a table becomes inputs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scale {
-    pub multiplier: u16,
-    pub shift: u8,
-    pub limit: u16,
-}
-
-impl Scale {
-    /// Of a stored number.
-    pub fn of(self, q: i8) -> i16 {
-        self.clamped(self.unclamped(q))
-    }
-
-    /// `rshift(q multiplier, shift)`
-    #[inline(always)]
-    pub fn unclamped(self, q: i8) -> i32 {
-        // |q| <= 128, the multiplier below 2^16: the product stays below 2^23.
-        rshift(i32::from(q).wrapping_mul(self.multiplier.into()), self.shift)
-    }
-
-    /// Whether nothing is clamped of any stored number.
-    pub fn is_within(self) -> bool {
-        rshift(i32::from(self.multiplier) << 7, self.shift) <= self.limit.into()
-    }
-
-    /// Of what was scaled.
-    pub fn clamped(self, x: i32) -> i16 {
-        let limit = i32::from(self.limit);
-        // At most 32767, so that the narrowing loses nothing.
-        sat16(x.clamp(limit.saturating_neg(), limit))
-    }
-}
-
-/// See [`PartRecord`](crate::manifest::PartRecord).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Part<'a> {
-    pub inputs: usize,
-    pub outputs: usize,
-    /// i8 `[ceil(inputs / 4)][outputs][4]`
-    pub weight: &'a [u8],
-    /// i16 `[ceil(inputs / 2)][outputs][2]`, or empty
-    pub base: &'a [u8],
-    /// i16 `[outputs]`
-    pub multipliers: &'a [u8],
-    pub shift: u8,
-}
-
-impl Part<'_> {
-    /// W8 of an input and an output; 0 where there is none.
-    pub fn weight_at(&self, input: usize, output: usize) -> i8 {
-        // Inputs d, d+2, d+1, d+3: the lowest two bits in the other order.
-        let place = (input & 1) << 1 | (input >> 1 & 1);
-        let quad = (input / 4).wrapping_mul(self.outputs).wrapping_add(output);
-        self.weight.get(quad.wrapping_mul(4).wrapping_add(place)).map_or(0, |byte| byte.cast_signed())
-    }
-
-    /// The base of an input and an output; 0 where there is none.
-    pub fn base_at(&self, input: usize, output: usize) -> i16 {
-        let pair = (input / 2).wrapping_mul(self.outputs).wrapping_add(output);
-        u16_at(self.base, pair.wrapping_mul(4).wrapping_add((input % 2).wrapping_mul(2))).cast_signed()
-    }
-}
-
-/// What an [`own_product`](IntegerKernel::own_product) multiplies with, and what becomes of the sums.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Own<'a> {
-    pub part: Part<'a>,
-    /// `[N, P]`
-    pub queries: &'a [i16],
-    /// `[N, H]`
-    pub starts: &'a [i32],
-    pub finish: Finish,
-}
-
-#[cfg(din_panels)]
-impl Own<'_> {
-    /// As many columns at a time as [`Blocking`] says, those of all candidates in one pass over the weights, and each
-    /// panel multiplied while it is in the cache.
-    fn in_strips(
-        &self,
-        x: &[i16],
-        panels: &mut [i16],
-        out: &mut [i16],
-        combine: impl Fn(&Part<'_>, &[i16], usize, usize, &mut [i16]),
-        product: impl Fn(&Product<'_>, &[i16], &mut [i16], usize),
-    ) {
-        let Self { part, queries, starts, finish } = self;
-        let (inputs, outputs) = (part.inputs, part.outputs.max(1));
-        let (candidates, rows) = (chunks::count(starts.len(), outputs), chunks::count(x.len(), inputs));
-        let mut start = 0_usize;
-        while start < part.outputs {
-            let columns = Blocking::NATIVE.columns(outputs.saturating_sub(start));
-            let len = inputs.next_multiple_of(2).wrapping_mul(columns);
-            let panels = panels.get_mut(..candidates.wrapping_mul(len)).unwrap_or_default();
-            combine(part, queries, start, columns, panels);
-            let each = chunks::up_to(panels, len).zip(chunks::up_to(starts, outputs));
-            for ((panel, starts), out) in each.zip(chunks::up_to_mut(out, rows.wrapping_mul(outputs))) {
-                let own = Product {
-                    weights: Weights::Panel(panel),
-                    inputs,
-                    columns,
-                    shift: part.shift,
-                    multipliers: range(part.multipliers, start.wrapping_mul(2), columns.wrapping_mul(2)),
-                    start: range(starts, start, columns),
-                    finish: *finish,
-                };
-                // [R, D] x [D, columns] -> [R, columns]
-                product(&own, x, out.get_mut(start..).unwrap_or_default(), outputs);
-            }
-            start = start.wrapping_add(columns);
-        }
-    }
-}
-
-/// The runs of an activation's parameters; empty where it has none.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Parameters<'a> {
-    /// i32
-    pub b: &'a [u8],
-    /// i16
-    pub a: &'a [u8],
-    /// i16
-    pub alpha: &'a [u8],
-    /// u8
-    pub e: &'a [u8],
-}
-
-/// What a [`product`](IntegerKernel::product) multiplies with, and what becomes of the sums.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Product<'a> {
-    pub weights: Weights<'a>,
-    /// D
-    pub inputs: usize,
-    /// C
-    pub columns: usize,
-    /// s1
-    pub shift: u8,
-    /// m: i16 `[C]`
-    pub multipliers: &'a [u8],
-    /// `[C]`
-    pub start: &'a [i32],
-    pub finish: Finish,
-}
-
-/// Weights, column after column within two or four inputs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Weights<'a> {
-    /// i8 `[ceil(D / 4), C, 4]`, inputs d, d+2, d+1, d+3.
-    Quads(&'a [u8]),
-    /// `[ceil(D / 2), C, 2]`
-    #[cfg(din_panels)]
-    Panel(&'a [i16]),
-}
-
-/// What becomes of a finished sum.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Finish {
-    /// s2
-    pub shift: u8,
-    /// Whether a sigmoid follows at once.
-    pub sigmoid: bool,
-}
-
-/// A finished sum.
-pub(crate) use portable::finished;
 
 /// `sums += x`.
 pub(crate) fn sum(x: &[i16], sums: &mut [i32]) {

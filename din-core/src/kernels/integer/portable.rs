@@ -1,9 +1,9 @@
 //! Plain Rust: what every other kernel is tested against.
 
-#[cfg(any(din_choice, din_thumb))]
+#[cfg(din_plain)]
 use super::Parameters;
 use super::{Finish, Own, Part, Product, Scale, Weights};
-#[cfg(any(din_choice, din_thumb))]
+#[cfg(din_plain)]
 use crate::bytes::{array_of, u32_at};
 use crate::bytes::{range, u16_at};
 use crate::chunks;
@@ -322,7 +322,7 @@ pub(super) fn round_halves(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]
 }
 
 /// See [`IntegerKernel::dice`](super::IntegerKernel::dice).
-#[cfg(any(din_choice, din_thumb))]
+#[cfg(din_plain)]
 pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
     for row in chunks::up_to_mut(rows, outputs) {
         dice_from(parameters, 0, row);
@@ -330,7 +330,7 @@ pub(super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]
 }
 
 /// Dice of outputs `first ..`.
-#[cfg(any(din_choice, din_thumb))]
+#[cfg(din_plain)]
 pub(super) fn dice_from(parameters: &Parameters<'_>, first: usize, row: &mut [i16]) {
     let Parameters { b, a, alpha, e } = *parameters;
     for (z, o) in row.iter_mut().zip(first..) {

@@ -5,13 +5,17 @@
 //! A query's own matrix is made one column at a time and multiplied with four rows at once. Weights of one byte come four to
 //! a word, four columns at a time.
 //!
-//! The same code runs with the loops of [`instructions`] in plain Rust in the tests of any machine, and with the assembly
-//! on an emulated 32-bit Arm (`tests/tests/devices.rs`).
+//! The three loops that most of a candidate's time is spent in, `column`, `combine` and `quads`, are in the instructions of
+//! Armv6-M: sums are kept in the high registers, which can be added to and little else, so that the eight low ones hold
+//! what is loaded. Compilers do not. Beside each is what it does in plain Rust: that is what runs in the tests of any
+//! machine, and the assembly in those on an emulated 32-bit Arm (`tests/tests/devices.rs`).
 #![allow(unsafe_code)] // loads by address: a bounds check for each would cost what the kernel gains
 #![allow(clippy::arithmetic_side_effects)] // counts and addresses within slices whose lengths were checked
 #![allow(clippy::indexing_slicing)] // within what was checked, and constant indices
 
-mod instructions;
+mod column;
+mod combine;
+mod quads;
 
 use super::extents::OwnRows;
 use super::{Own, Parameters, Part, Product, Weights, finished, portable};
@@ -19,7 +23,9 @@ use crate::bytes::range;
 use crate::chunks;
 use crate::fixed::{SEGMENTS, rshift, sat16, sigmoid};
 use crate::kernels::copy;
-use instructions::{Column, Combine, Quads};
+use column::Column;
+use combine::Combine;
+use quads::Quads;
 
 /// Whether the cores load words from there.
 fn is_aligned<N>(from: *const N) -> bool {
@@ -76,7 +82,7 @@ fn four_columns(weights: &[u8], columns: usize, first: usize, x: &[i16]) -> [i32
     // SAFETY: the caller checked the weights.
     unsafe {
         if !whole.is_empty() {
-            instructions::quads(&mut quads);
+            quads::run(&mut quads);
         }
         if !rest.is_empty() {
             let mut last = [0; 4];
@@ -84,7 +90,7 @@ fn four_columns(weights: &[u8], columns: usize, first: usize, x: &[i16]) -> [i32
             quads.x = last.as_ptr();
             quads.weights = weights.add(whole.len() * stride);
             quads.quads = 1;
-            instructions::quads(&mut quads);
+            quads::run(&mut quads);
         }
     }
     quads.sums
@@ -145,7 +151,7 @@ unsafe fn four_rows(x: *const i16, stride: usize, rows: usize, weights: &[i16]) 
         out_step: 0,
     };
     // SAFETY: the caller vouches for the rows, and for a weight.
-    unsafe { instructions::column(&mut column) };
+    unsafe { column::run(&mut column) };
     column.sums
 }
 
@@ -244,7 +250,7 @@ unsafe fn own_columns(
                     column.out =
                         addresses(to.wrapping_add(row * stride), stride, each).map(<*const i16>::cast_mut);
                     // SAFETY: `Own::rows` checked every address but those of `out`, for which the caller vouches.
-                    unsafe { instructions::column(&mut column) };
+                    unsafe { column::run(&mut column) };
                 }
             }
             if let Some(last) = last {
@@ -269,7 +275,7 @@ fn combine(part: &Part<'_>, query: &[i16], o: usize, column: &mut [i16]) {
         let (base, weights) = (part.base.as_ptr(), part.weight.as_ptr());
         // SAFETY: the part has that many inputs, as does the column.
         unsafe {
-            instructions::combine(&Combine {
+            combine::run(&Combine {
                 base: base.add(4 * o),
                 weights: weights.add(4 * o),
                 to: column.as_mut_ptr(),

@@ -106,7 +106,7 @@ pub(super) unsafe fn run(combine: &Combine) {
             // SAFETY: as above.
             unsafe {
                 let query = combine.query.add(2 * pair).cast::<u32>().read_unaligned();
-                let combined = super::combined(word(combine.base, pair), weights, query);
+                let combined = super::own::combined(word(combine.base, pair), weights, query);
                 let to = combine.panel.add(2 * (pair * super::strip::COLUMNS + column));
                 to.cast::<u32>().write_unaligned(combined);
             }

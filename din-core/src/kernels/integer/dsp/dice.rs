@@ -3,36 +3,70 @@
 //! Thirty instructions an output, from its sum on. Written in assembly for the same reason as [`strip`](super::strip).
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
+use crate::chunks;
+use crate::fixed::SEGMENTS;
+use crate::kernels::integer::Parameters;
 #[cfg(din_dsp)]
 use core::arch::naked_asm;
 
 /// What [`run`] computes. The assembly loads it all at once.
 #[repr(C)]
-pub(super) struct Dice {
+struct Dice {
     /// In place.
-    pub row: *mut i16,
+    row: *mut i16,
     /// i16
-    pub a: *const u8,
+    a: *const u8,
     /// i32
-    pub b: *const u8,
+    b: *const u8,
     /// i16
-    pub alpha: *const u8,
+    alpha: *const u8,
     /// u8
-    pub e: *const u8,
-    pub segments: *const [i32; 4],
+    e: *const u8,
+    segments: *const [i32; 4],
     /// How many after the first, shifted by eight; below that s2.
-    pub outputs: usize,
+    outputs: usize,
     /// The sums of the row, if not null: what is in the row is nothing then.
-    pub t: *const i32,
+    t: *const i32,
 }
 
-/// Dice as [`portable::dice`](super::portable::dice) defines it, of the row or of `sat16(t >> s2)`.
+/// See [`IntegerKernel::dice`](crate::kernels::integer::IntegerKernel::dice).
+#[inline(never)]
+pub(in super::super) fn dice(parameters: &Parameters<'_>, outputs: usize, rows: &mut [i16]) {
+    for row in chunks::up_to_mut(rows, outputs) {
+        dice_of(parameters, 0, &[], row);
+    }
+}
+
+/// See [`IntegerKernel::dice_of`](crate::kernels::integer::IntegerKernel::dice_of); in place where there is no `t`.
+#[inline(never)]
+pub(in super::super) fn dice_of(parameters: &Parameters<'_>, shift: u8, t: &[i32], row: &mut [i16]) {
+    let outputs = row.len();
+    let is_long = t.len() >= outputs;
+    if outputs == 0 || !parameters.holds_dice(outputs) || !is_long && !t.is_empty() {
+        return; // the loader sees to it that there are
+    }
+    let Parameters { a, b, alpha, e } = *parameters;
+    let dice = Dice {
+        row: row.as_mut_ptr(),
+        a: a.as_ptr(),
+        b: b.as_ptr(),
+        alpha: alpha.as_ptr(),
+        e: e.as_ptr(),
+        segments: SEGMENTS.as_ptr(),
+        outputs: (outputs - 1) << 8 | usize::from(shift),
+        t: if is_long { t.as_ptr() } else { core::ptr::null() },
+    };
+    // SAFETY: as many numbers as outputs, as was checked.
+    unsafe { run(&dice) };
+}
+
+/// Dice as [`portable::dice`](crate::kernels::integer::portable::dice) defines it, of the row or of `sat16(t >> s2)`.
 ///
 /// # Safety
 /// Every address is that of as many numbers as there are outputs.
 #[cfg(din_dsp)]
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn run(dice: &Dice) {
+unsafe extern "C" fn run(dice: &Dice) {
     naked_asm!(
         super::processor!(),
         // Of s in r8.
@@ -93,20 +127,20 @@ pub(super) unsafe extern "C" fn run(dice: &Dice) {
 /// # Safety
 /// As `run`.
 #[cfg(not(din_dsp))]
-pub(super) unsafe fn run(dice: &Dice) {
+unsafe fn run(dice: &Dice) {
     use core::slice::from_raw_parts;
     let outputs = (dice.outputs >> 8) + 1;
     // SAFETY: the caller vouches for every address.
     unsafe {
         let [b, a, alpha] = [(dice.b, 4), (dice.a, 2), (dice.alpha, 2)]
             .map(|(from, size): (*const u8, usize)| from_raw_parts(from, size * outputs));
-        let parameters = super::Parameters { b, a, alpha, e: from_raw_parts(dice.e, outputs) };
+        let parameters = Parameters { b, a, alpha, e: from_raw_parts(dice.e, outputs) };
         let row = core::slice::from_raw_parts_mut(dice.row, outputs);
         if !dice.t.is_null() {
             for (z, t) in row.iter_mut().zip(from_raw_parts(dice.t, outputs)) {
                 *z = crate::fixed::sat16(t >> (dice.outputs & 0xff));
             }
         }
-        super::portable::dice(&parameters, outputs, row);
+        crate::kernels::integer::portable::dice(&parameters, outputs, row);
     }
 }

@@ -5,48 +5,89 @@
 //! assembly for the same reason as [`strip`](super::strip).
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
+use super::{is_aligned, some};
+use crate::chunks;
+use crate::kernels::integer::{Part, portable};
 #[cfg(din_dsp)]
 use core::arch::naked_asm;
 #[cfg(din_dsp)]
 use core::mem::offset_of;
 
 /// Columns that share what is loaded of the row.
-pub(super) const COLUMNS: usize = 4;
+const COLUMNS: usize = 4;
 
 /// Fewer inputs than these are not multiplied here.
-pub(super) const LEAST_INPUTS: usize = 8;
+const LEAST_INPUTS: usize = 8;
 
 /// What [`run`] multiplies. The assembly loads all from `weights` up to `half` at once, then pairs of neighbours, and moves
 /// `weights`, `multipliers` and `t` on.
 #[repr(C)]
-pub(super) struct Row {
+struct Row {
     /// Fours of columns left, at least one.
-    pub fours: usize,
+    fours: usize,
     /// Of the next four columns, at a multiple of four bytes.
-    pub weights: *const u8,
+    weights: *const u8,
     /// At a multiple of four bytes.
-    pub x: *const i16,
+    x: *const i16,
     /// Bytes from a quad to the column's next; in the high half the pairs of whole quads after the first pair.
-    pub stride: u32,
+    stride: u32,
     /// The rounding constant of s1: what the four sums start from.
-    pub half: [i32; 4],
+    half: [i32; 4],
     /// s1
-    pub shift: u32,
+    shift: u32,
     /// Quads that follow after those in pairs: a whole one, [`WHOLE`], the one in `rest`, [`REST`], both or none.
-    pub more: u32,
+    more: u32,
     /// Inputs after whole quads, and zeros.
-    pub rest: [u32; 2],
+    rest: [u32; 2],
     /// i16, of the next four columns.
-    pub multipliers: *const u8,
+    multipliers: *const u8,
     /// Of the next four columns.
-    pub t: *mut i32,
+    t: *mut i32,
 }
 
 /// See [`Row::more`].
-pub(super) const WHOLE: u32 = 1;
+const WHOLE: u32 = 1;
 
 /// See [`Row::more`].
-pub(super) const REST: u32 = 2;
+const REST: u32 = 2;
+
+/// See [`IntegerKernel::add`](crate::kernels::integer::IntegerKernel::add).
+#[inline(never)]
+pub(in super::super) fn add(part: &Part<'_>, x: &[i16], t: &mut [i32]) {
+    let is_whole =
+        part.rows(x, t).is_some() && is_aligned(part.weight.as_ptr()) && part.inputs >= LEAST_INPUTS;
+    let most = if is_whole { part.outputs / COLUMNS } else { 0 };
+    let (half, quads, rest) = (1_i32.wrapping_shl(part.shift.into()) >> 1, part.inputs / 4, part.inputs % 4);
+    for (x, t) in chunks::exact(x, part.inputs).zip(chunks::exact_mut(t, part.outputs)) {
+        // Later rows of an odd number of inputs may lie between words.
+        let fours = if is_aligned(x.as_ptr()) { most } else { 0 };
+        if fours > 0 {
+            let mut row = Row {
+                fours,
+                weights: part.weight.as_ptr(),
+                x: x.as_ptr(),
+                stride: (4 * part.outputs + ((quads / 2 - 1) << 16)) as u32,
+                half: [half, half, half, half],
+                shift: part.shift.into(),
+                more: if quads % 2 == 1 { WHOLE } else { 0 },
+                rest: [0; 2],
+                multipliers: part.multipliers.as_ptr(),
+                t: t.as_mut_ptr(),
+            };
+            // SAFETY: `Part::rows` checked every address.
+            unsafe {
+                if rest > 0 {
+                    row.more |= REST;
+                    row.rest = some(x.as_ptr().add(4 * quads), rest);
+                }
+                run(&mut row);
+            }
+        }
+        if fours * COLUMNS < part.outputs {
+            portable::add_row(part, x, fours * COLUMNS, t);
+        }
+    }
+}
 
 /// `t += rshift(x W, s1) m`: `[1, D] x [D, 4 fours] -> [1, 4 fours]`.
 ///
@@ -54,7 +95,7 @@ pub(super) const REST: u32 = 2;
 /// Every address is that of as many numbers as the row says.
 #[cfg(din_dsp)]
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn run(row: &mut Row) {
+unsafe extern "C" fn run(row: &mut Row) {
     naked_asm!(
         super::processor!(),
         // The first and second of four inputs, in r3, and the others, in r8.
@@ -151,7 +192,7 @@ pub(super) unsafe extern "C" fn run(row: &mut Row) {
 /// # Safety
 /// As `run`.
 #[cfg(not(din_dsp))]
-pub(super) unsafe fn run(row: &mut Row) {
+unsafe fn run(row: &mut Row) {
     use super::instructions::{smlad, sxtb16, sxtb16_of_rotated};
     let whole = 2 * (row.stride as usize / 0x10000 + 1) + usize::from(row.more & WHOLE != 0);
     let stride = row.stride as usize % 0x10000;

@@ -12,6 +12,8 @@
 //! What it does in plain Rust is [`emulated`], that is what runs where the instructions are not there.
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
+use crate::fixed::SEGMENTS;
+use crate::kernels::integer::Finish;
 #[cfg(din_dsp)]
 use core::arch::naked_asm;
 #[cfg(din_dsp)]
@@ -62,10 +64,95 @@ pub(super) struct Strip {
 }
 
 /// No sigmoid follows: the output is stored.
-pub(super) const PLAIN: u32 = 1 << 31;
+const PLAIN: u32 = 1 << 31;
 
 /// The output is stored, not summed.
 pub(super) const STORED: u32 = 1 << 30;
+
+/// Whether strips go over a matrix: its last three columns begin with those that are done, if they are not a multiple of
+/// three.
+pub(super) const fn fits(inputs: usize, columns: usize) -> bool {
+    inputs >= LEAST_INPUTS && columns >= COLUMNS
+}
+
+impl Strip {
+    /// The first columns, without rows, of outputs that are stored.
+    #[inline(always)]
+    pub fn of(
+        inputs: usize,
+        shift: u8,
+        finish: Finish,
+        panel: *const i16,
+        m: *const u8,
+        starts: *const i32,
+    ) -> Self {
+        let plain = if finish.sigmoid { 0 } else { PLAIN };
+        let (half, rest) = (1_i32.wrapping_shl(shift.into()) >> 1, inputs % 8);
+        Self {
+            shift: shift.into(),
+            finish: u32::from(finish.shift) | STORED | plain,
+            columns: [[half; 2]; COLUMNS], // nothing yet
+            x: panel,
+            panel,
+            eights: inputs / 8 * 2 - usize::from(rest > 0),
+            half: [half, half, half, half, half, half],
+            rest,
+            pairs: 0,
+            segments: SEGMENTS.as_ptr(),
+            out: panel.cast_mut(),
+            out_stride: 0,
+            end: panel.cast_mut(),
+            last: starts,
+            multipliers: m,
+            starts,
+        }
+    }
+
+    /// All rows against the strip's columns: two at a time, of an odd number the last one alone. Where a last layer follows,
+    /// `out` is the rows' sums.
+    #[inline(always)]
+    pub unsafe fn all_rows(
+        &mut self,
+        x: *const i16,
+        inputs: usize,
+        out: *mut i16,
+        stride: usize,
+        rows: usize,
+    ) {
+        let twos = rows & !1;
+        let last = out.wrapping_byte_add(twos * stride);
+        (self.x, self.out, self.end, self.out_stride) = (x, out, last, stride);
+        // SAFETY: the caller vouches for every address.
+        unsafe {
+            if twos > 0 {
+                run(self);
+            }
+            if twos < rows {
+                self.last_row(x.add(twos * inputs), inputs, last);
+            }
+        }
+    }
+
+    /// Of an odd number.
+    #[inline(never)]
+    unsafe fn last_row(&mut self, x: *const i16, inputs: usize, out: *mut i16) {
+        (self.pairs, self.x, self.out, self.end, self.out_stride) = (inputs / 2, x, out, out, 0);
+        // SAFETY: the caller vouches for every address.
+        unsafe {
+            if self.finish & STORED != 0 {
+                run(self);
+            } else {
+                let sum = out.cast::<i32>();
+                let mut both = [*sum; 2];
+                self.out = both.as_mut_ptr().cast();
+                (self.end, self.out_stride) = (self.out.add(4), 4);
+                run(self);
+                [*sum, _] = both;
+            }
+        }
+        self.pairs = 0;
+    }
+}
 
 /// `out = finish(sat16((start + rshift(x W, s1) m) >> s2))`: `[2 N, D] x [D, 3] -> [2 N, 3]`.
 ///
@@ -73,7 +160,7 @@ pub(super) const STORED: u32 = 1 << 30;
 /// Every address is that of as many numbers as the strip says.
 #[cfg(din_dsp)]
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
+unsafe extern "C" fn run(strip: &mut Strip) {
     naked_asm!(
         super::processor!(),
         // Two inputs of both rows.
@@ -256,15 +343,15 @@ pub(super) unsafe extern "C" fn run(strip: &mut Strip) {
 }
 
 #[cfg(not(din_dsp))]
-pub(super) use emulated as run;
+use emulated as run;
 
 /// See `run`.
 ///
 /// # Safety
 /// As `run`.
 #[cfg(not(din_dsp))]
-pub(super) unsafe fn emulated(strip: &mut Strip) {
-    use super::super::{Finish, finished};
+unsafe fn emulated(strip: &mut Strip) {
+    use crate::kernels::integer::finished;
     let inputs = strip.eights.div_ceil(2) * 8 + strip.rest;
     let finish = Finish { shift: strip.finish as u8, sigmoid: strip.finish & PLAIN == 0 };
     let mut row = 0;

@@ -1,8 +1,36 @@
 //! Words from one place to another, four by two instructions: the compiler's own loop takes four times as many.
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
+use super::is_aligned;
 #[cfg(din_dsp)]
 use core::arch::naked_asm;
+
+/// See [`IntegerKernel::start`](crate::kernels::integer::IntegerKernel::start).
+#[inline(never)]
+pub(in super::super) fn start(from: &[u8], t: &mut [i32]) {
+    if is_aligned(from.as_ptr()) {
+        // SAFETY: as many numbers, where such may be, and any bits are an i32.
+        return copy_all(unsafe { core::slice::from_raw_parts(from.as_ptr().cast(), from.len() / 4) }, t);
+    }
+    for (t, number) in t.iter_mut().zip(from.as_chunks::<4>().0) {
+        *t = i32::from_le_bytes(*number);
+    }
+}
+
+/// See [`IntegerKernel::copy`](crate::kernels::integer::IntegerKernel::copy).
+#[inline(never)]
+pub(in super::super) fn copy_all(from: &[i32], to: &mut [i32]) {
+    let len = from.len().min(to.len());
+    let count = len / 4;
+    if count > 0 {
+        // SAFETY: as many words in both.
+        unsafe { copy(from.as_ptr(), to.as_mut_ptr(), count) };
+    }
+    for index in 4 * count..len {
+        // SAFETY: below the length of both.
+        unsafe { *to.get_unchecked_mut(index) = *from.get_unchecked(index) };
+    }
+}
 
 /// `to = from`, fours of words, at least one of them.
 ///

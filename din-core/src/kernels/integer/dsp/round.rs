@@ -2,19 +2,44 @@
 //! bit in the register that a number's other bits are inserted into.
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
+use crate::fixed::Halves;
 #[cfg(din_dsp)]
 use core::arch::naked_asm;
 
-/// What [`run`] rounds, as [`fixed::Halves`](crate::fixed::Halves) says. The assembly loads it all at once.
+/// What [`run`] rounds by, see [`Halves`], and how many. The assembly loads it all at once.
 #[repr(C)]
-pub(super) struct Halves {
-    pub first: i32,
-    pub count: u32,
-    pub unshifted: i32,
+struct Round {
+    first: i32,
+    count: u32,
+    unshifted: i32,
     /// The implicit bit, twice.
-    pub twice: u32,
+    twice: u32,
     /// Numbers left, at least one.
-    pub left: usize,
+    left: usize,
+}
+
+/// See [`IntegerKernel::round_halves`](crate::kernels::integer::IntegerKernel::round_halves).
+#[inline(never)]
+pub(in super::super) fn round_halves(row: &[u8], fraction: i8, limit: u16, out: &mut [i16]) {
+    let halves = Halves::new(fraction, limit);
+    let row = row.as_chunks::<2>().0;
+    let len = row.len().min(out.len());
+    let (mut from, mut to) = (row.as_ptr(), out.as_mut_ptr());
+    let Halves { first, count, unshifted, .. } = halves;
+    let mut round = Round { first, count, unshifted, twice: 1 << 11, left: len };
+    while round.left > 0 {
+        // SAFETY: as many halves, and numbers, are left.
+        unsafe {
+            run(&mut round, from.cast(), to);
+            let done = len - round.left;
+            (from, to) = (row.as_ptr().add(done), out.as_mut_ptr().add(done));
+            if round.left > 0 {
+                to.write(halves.clamped(u16::from_le_bytes(*from)));
+                (from, to) = (from.add(1), to.add(1));
+                round.left -= 1;
+            }
+        }
+    }
 }
 
 /// Rounds until a number needs a clamp, or none is left.
@@ -23,7 +48,7 @@ pub(super) struct Halves {
 /// Both addresses are those of as many numbers as are left.
 #[cfg(din_dsp)]
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn run(halves: &mut Halves, from: *const u16, to: *mut i16) {
+unsafe extern "C" fn run(round: &mut Round, from: *const u16, to: *mut i16) {
     naked_asm!(
         super::processor!(),
         "push {{r0, r4-r9, lr}}",
@@ -56,23 +81,23 @@ pub(super) unsafe extern "C" fn run(halves: &mut Halves, from: *const u16, to: *
 /// # Safety
 /// As `run`.
 #[cfg(not(din_dsp))]
-pub(super) unsafe fn run(halves: &mut Halves, mut from: *const u16, mut to: *mut i16) {
-    while halves.left > 0 {
+unsafe fn run(round: &mut Round, mut from: *const u16, mut to: *mut i16) {
+    while round.left > 0 {
         // SAFETY: the caller vouches for every address.
         unsafe {
             let half = from.read_unaligned();
             let exponent = i32::from(half >> 10 & 31);
-            if (exponent - halves.first).cast_unsigned() >= halves.count {
+            if (exponent - round.first).cast_unsigned() >= round.count {
                 return;
             }
             let (twice, sign) = (
-                (u32::from(half & 0x3ff) << 1 | halves.twice).cast_signed(),
+                (u32::from(half & 0x3ff) << 1 | round.twice).cast_signed(),
                 i32::from(half.cast_signed() >> 15),
             );
-            let shifted = ((twice ^ sign) - sign) >> (halves.unshifted - exponent);
+            let shifted = ((twice ^ sign) - sign) >> (round.unshifted - exponent);
             to.write(((shifted + 1) >> 1) as i16);
             (from, to) = (from.add(1), to.add(1));
         }
-        halves.left -= 1;
+        round.left -= 1;
     }
 }

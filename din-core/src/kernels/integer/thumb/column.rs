@@ -1,6 +1,5 @@
-//! The three loops that most of a candidate's time is spent in, in the instructions of Armv6-M: sums are kept in the high
-//! registers, which can be added to and little else, so that the eight low ones hold what is loaded. Compilers do not.
-//! Beside each what it does in plain Rust, that is what runs where the instructions are not there.
+//! Four rows at a time against a column of weights, and what becomes of the sums: most of what a candidate costs. Sums are
+//! in the high registers: see [`thumb`](super).
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
 #[cfg(din_thumb)]
@@ -43,7 +42,7 @@ pub(super) struct Column {
 /// Every address is that of `inputs` numbers.
 #[cfg(din_thumb)]
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn column(column: &mut Column) {
+pub(super) unsafe extern "C" fn run(column: &mut Column) {
     naked_asm!(
         // One input, r5 bytes from the first.
         ".macro din_input",
@@ -231,207 +230,13 @@ pub(super) unsafe extern "C" fn column(column: &mut Column) {
     )
 }
 
-/// A column of a query's own matrix. The assembly loads it front to back.
-#[repr(C)]
-pub(super) struct Combine {
-    /// i16, two inputs of the column
-    pub base: *const u8,
-    /// i8, four inputs of the column
-    pub weights: *const u8,
-    pub to: *mut i16,
-    pub query: *const i16,
-    /// Bytes from two inputs of the base to the next, and from four of the weights.
-    pub stride: usize,
-    /// Fours of inputs, at least one.
-    pub quads: usize,
-}
-
-/// `to = sat16(base + rshift(W8 q, 8))`: `[4 quads]`. Sixty-two instructions for four weights.
+/// See `run`.
 ///
 /// # Safety
-/// Every address is that of as many numbers as the fields say, at a multiple of four bytes.
-#[cfg(din_thumb)]
-#[unsafe(naked)]
-pub(super) unsafe extern "C" fn combine(combine: &Combine) {
-    naked_asm!(
-        // Two inputs: the weights' products with r5's halves in r6 and r5.
-        ".macro din_base to",
-        "adds r6, r6, #128",
-        "asrs r6, r6, #8",
-        "adds r5, r5, #128",
-        "asrs r5, r5, #8",
-        "ldr r7, [r0]",
-        "add r0, r0, r8",
-        "sxth r4, r7",
-        "adds r6, r6, r4",
-        "asrs r7, r7, #16",
-        "adds r5, r5, r7",
-        "sxth r4, r6",
-        "cmp r4, r6",
-        "beq 11f",
-        "asrs r6, r6, #31",
-        "movs r4, #1",
-        "lsls r4, r4, #15",
-        "subs r4, r4, #1",
-        "eors r6, r6, r4",
-        "11:",
-        "sxth r4, r5",
-        "cmp r4, r5",
-        "beq 12f",
-        "asrs r5, r5, #31",
-        "movs r4, #1",
-        "lsls r4, r4, #15",
-        "subs r4, r4, #1",
-        "eors r5, r5, r4",
-        "12:",
-        "strh r6, [r2, #\\to]",
-        "strh r5, [r2, #\\to + 2]",
-        ".endm",
-        "push {{r4-r7, lr}}",
-        "mov r4, r8",
-        "mov r5, r9",
-        "push {{r4, r5}}",
-        "ldm r0!, {{r1-r6}}",
-        "mov r8, r5",
-        "mov r9, r6",
-        "mov r0, r1",
-        "mov r1, r2",
-        "mov r2, r3",
-        "mov r3, r4",
-        "2:",
-        "ldr r4, [r1]",
-        "mov r12, r4",
-        "ldr r5, [r3]",
-        "sxth r6, r5",
-        "sxtb r7, r4",
-        "muls r6, r7, r6",
-        "asrs r5, r5, #16",
-        "lsls r7, r4, #8",
-        "asrs r7, r7, #24",
-        "muls r5, r7, r5",
-        "din_base 0",
-        "mov r4, r12",
-        "ldr r5, [r3, #4]",
-        "sxth r6, r5",
-        "lsls r7, r4, #16",
-        "asrs r7, r7, #24",
-        "muls r6, r7, r6",
-        "asrs r5, r5, #16",
-        "asrs r7, r4, #24",
-        "muls r5, r7, r5",
-        "din_base 4",
-        "add r1, r1, r8",
-        "adds r2, r2, #8",
-        "adds r3, r3, #8",
-        "mov r7, r9",
-        "subs r7, r7, #1",
-        "mov r9, r7",
-        "bne 2b",
-        "pop {{r4, r5}}",
-        "mov r8, r4",
-        "mov r9, r5",
-        "pop {{r4-r7, pc}}",
-        ".purgem din_base",
-    )
-}
-
-/// A row and four columns of weights of one byte. The assembly loads the first five front to back.
-#[repr(C)]
-pub(super) struct Quads {
-    /// In the order of a quad's bytes: d, d + 2, d + 1, d + 3.
-    pub x: *const i16,
-    /// Of the first column's first quad.
-    pub weights: *const u8,
-    /// Bytes from a quad to the column's next.
-    pub stride: usize,
-    /// Of each column, at least one.
-    pub quads: usize,
-    pub sums: [i32; 4],
-}
-
-/// `sums += x W`: `[1, D] x [D, 4] -> [1, 4]`. Sixty instructions for sixteen products.
-///
-/// # Safety
-/// Every address is that of as many numbers as the fields say, the words of weights at multiples of four.
-#[cfg(din_thumb)]
-#[unsafe(naked)]
-pub(super) unsafe extern "C" fn quads(quads: &mut Quads) {
-    naked_asm!(
-        // A column's quad, the inputs in r0 to r3.
-        ".macro din_quad sum, offset",
-        "ldr r6, [r5, #\\offset]",
-        "sxtb r7, r6",
-        "muls r7, r0, r7",
-        "add \\sum, \\sum, r7",
-        "lsls r7, r6, #16",
-        "asrs r7, r7, #24",
-        "muls r7, r2, r7",
-        "add \\sum, \\sum, r7",
-        "lsls r7, r6, #8",
-        "asrs r7, r7, #24",
-        "muls r7, r1, r7",
-        "add \\sum, \\sum, r7",
-        "asrs r7, r6, #24",
-        "muls r7, r3, r7",
-        "add \\sum, \\sum, r7",
-        ".endm",
-        "push {{r4-r7, lr}}",
-        "mov r4, r8",
-        "mov r5, r9",
-        "mov r6, r10",
-        "mov r7, r11",
-        "push {{r0, r4-r7}}",
-        "ldm r0!, {{r4-r7}}",
-        "ldm r0, {{r0-r3}}",
-        "mov r8, r0",
-        "mov r9, r1",
-        "mov r10, r2",
-        "mov r11, r3",
-        "mov r12, r6",
-        "mov lr, r7",
-        "2:",
-        "movs r0, #0",
-        "ldrsh r0, [r4, r0]",
-        "movs r1, #2",
-        "ldrsh r1, [r4, r1]",
-        "movs r2, #4",
-        "ldrsh r2, [r4, r2]",
-        "movs r3, #6",
-        "ldrsh r3, [r4, r3]",
-        "adds r4, r4, #8",
-        "din_quad r8, 0",
-        "din_quad r9, 4",
-        "din_quad r10, 8",
-        "din_quad r11, 12",
-        "add r5, r5, r12",
-        "mov r7, lr",
-        "subs r7, r7, #1",
-        "mov lr, r7",
-        "bne 2b",
-        "ldr r0, [sp]",
-        "adds r0, r0, #16",
-        "mov r1, r8",
-        "mov r2, r9",
-        "mov r3, r10",
-        "mov r4, r11",
-        "stm r0!, {{r1-r4}}",
-        "pop {{r0, r4-r7}}",
-        "mov r8, r4",
-        "mov r9, r5",
-        "mov r10, r6",
-        "mov r11, r7",
-        "pop {{r4-r7, pc}}",
-        ".purgem din_quad",
-    )
-}
-
-/// See the assembly.
-///
-/// # Safety
-/// As there.
+/// As `run`.
 #[cfg(not(din_thumb))]
-pub(super) unsafe fn column(column: &mut Column) {
-    use super::super::{Finish, finished};
+pub(super) unsafe fn run(column: &mut Column) {
+    use crate::kernels::integer::{Finish, finished};
     let finish_shift = u8::try_from(column.finish_shift).unwrap_or_default();
     let finish = Finish { shift: finish_shift, sigmoid: !column.segments.is_null() };
     for four in 0..column.fours {
@@ -450,44 +255,6 @@ pub(super) unsafe fn column(column: &mut Column) {
                         finished(finish, column.start.wrapping_add(scaled));
                     *sum = held;
                 }
-            }
-        }
-    }
-}
-
-/// See the assembly.
-///
-/// # Safety
-/// As there.
-#[cfg(not(din_thumb))]
-pub(super) unsafe fn combine(combine: &Combine) {
-    use crate::fixed::{rshift, sat16};
-    for (d, place) in (0..4 * combine.quads).zip([0, 2, 1, 3].into_iter().cycle()) {
-        // SAFETY: the caller vouches for every address.
-        unsafe {
-            let base = *combine.base.add(d / 2 * combine.stride).cast::<i16>().add(d % 2);
-            let weight = *combine.weights.add(d / 4 * combine.stride + place).cast::<i8>();
-            let product = rshift(i32::from(weight).wrapping_mul((*combine.query.add(d)).into()), 8);
-            *combine.to.add(d) = sat16(i32::from(base).wrapping_add(product));
-        }
-    }
-}
-
-/// See the assembly.
-///
-/// # Safety
-/// As there.
-#[cfg(not(din_thumb))]
-pub(super) unsafe fn quads(quads: &mut Quads) {
-    for (c, sum) in quads.sums.iter_mut().enumerate() {
-        for quad in 0..quads.quads {
-            for (place, d) in [0, 2, 1, 3].into_iter().enumerate() {
-                // SAFETY: the caller vouches for every address.
-                let (x, w) = unsafe {
-                    let weights = quads.weights.add(quad * quads.stride + 4 * c + place);
-                    (*quads.x.add(4 * quad + d), weights.cast::<i8>().read())
-                };
-                *sum = sum.wrapping_add(i32::from(x).wrapping_mul(w.into()));
             }
         }
     }

@@ -15,7 +15,7 @@
 //! Sets `din_choice` where a kernel is chosen at run time, if only by tests. Cortex-M has one, which firmware pays for in
 //! flash, and no test that runs there needs another.
 //!
-//! Sets `din_panels` where a kernel multiplies with a query's own matrix by panels of many columns: those with vectors.
+//! Sets `din_panels` where a kernel has vectors: it multiplies with a query's own matrix by panels of many columns.
 //!
 //! `RUSTFLAGS="--cfg din_dsp --cfg din_thumb --cfg din_fpu -Ctarget-feature=+vfp4"` sets them for other 32-bit Arm targets:
 //! processors of Armv7-A have the instructions of all three.

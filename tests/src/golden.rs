@@ -114,7 +114,7 @@ impl Golden {
         let embeddings = [Embedding::Int8, Embedding::F16, Embedding::Int4, Embedding::F32];
         let mut random = Random::new(0xB10C);
         let blocks = block_shapes().into_iter().map(|shape| shape.fill("blocks", &mut random));
-        let drawn = (1..).map(random_model).take(16);
+        let drawn = (1..).map(random_model).take(15);
         let written = blocks.chain(drawn).zip(embeddings.into_iter().cycle()).map(|(weights, embedding)| {
             let options = ExportOptions {
                 path: NumericPath::Integer,
@@ -251,8 +251,8 @@ pub fn attention_shape(unit: ActivationShape, head: ActivationShape) -> ModelSha
     }
 }
 
-/// Histories that are more than a block on 32-bit cores (20 behaviours): one behaviour more, two blocks and an odd rest, and
-/// three blocks. Units whose layers such a core computes at once, and others.
+/// Histories of several blocks of behaviours, on 32-bit cores (20 at most: 12 + 9, and 16 + 16 + 13) and on others (64 at most:
+/// 36 + 34), units whose layers a 32-bit core computes at once and others, and one that is wider than a panel.
 fn block_shapes() -> Vec<ModelShape> {
     let unit = |activation, widths: &[usize]| widths.iter().map(|width| hidden(*width, activation)).collect();
     let weighed = |capacity, unit, normalisation| {
@@ -266,7 +266,8 @@ fn block_shapes() -> Vec<ModelShape> {
         weighed(21, unit(ActivationShape::Sigmoid, &[9]), None),
         weighed(45, unit(ActivationShape::Sigmoid, &[6, 4]), None),
         weighed(45, unit(ActivationShape::Dice, &[7]), Softmax),
-        weighed(50, Vec::new(), None),
+        weighed(45, Vec::new(), None),
+        weighed(70, unit(ActivationShape::Sigmoid, &[52]), None),
     ]
 }
 

@@ -116,7 +116,7 @@ impl Halves {
         (signed.wrapping_shr(right).wrapping_add(1) >> 1) as i16
     }
 
-    /// Of those that more than a shift to the right is needed of.
+    /// Of a half that needs more than a shift to the right.
     #[cfg_attr(din_thumb, inline(never))] // apart, for the registers of the others
     pub fn clamped(&self, half: u16) -> i16 {
         clamped_of_half(half, self.fraction, self.limit)

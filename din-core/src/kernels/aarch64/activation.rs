@@ -5,6 +5,9 @@ use crate::bytes::F32s;
 use core::arch::aarch64::*;
 
 /// `1 / (1 + exp(-x))` of `len` numbers, in place.
+///
+/// # Safety
+/// There are so many numbers.
 pub(super) unsafe fn sigmoids(numbers: *mut f32, len: usize) {
     let whole = len - len % (2 * LANES);
     // SAFETY: the caller vouches for `len` numbers.

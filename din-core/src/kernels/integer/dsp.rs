@@ -9,7 +9,8 @@
 //! | module | concept |
 //! |---|---|
 //! | `product`, `row` | weights as the model has them: against many rows, against one |
-//! | `own`, `combine`, `strip` | a query's own matrix: its products, what makes three columns, what multiplies with them |
+//! | `own`, `combine` | a query's own matrix: its products, what makes three columns of it |
+//! | `strip` | three columns against all rows, of either |
 //! | `keys`, `weigh` | the order of a user's keys, and their weighted sum |
 //! | `round`, `dice`, `words` | rows of a table, an activation, copies |
 //! | `instructions` | the instructions that Rust has no name for |

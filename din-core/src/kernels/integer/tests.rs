@@ -1,3 +1,5 @@
+mod short_slices;
+
 use super::*;
 use crate::fixed::sigmoid;
 use std::vec;
@@ -294,101 +296,6 @@ fn every_kernel_clamps_the_querys_own_matrix_alike() {
         assert!(expected.contains(&i16::MAX) || expected.contains(&i16::MIN), "{inputs} {outputs}");
         IntegerKernel::all()
             .for_each(|kernel| assert_eq!(matrix(kernel), expected, "{kernel:?} {inputs} {outputs}"));
-    }
-}
-
-#[test]
-fn slices_that_are_too_short_are_read_no_further_than_they_go() {
-    let (inputs, columns, rows) = (12, 10, 5);
-    let (weights, base) = (bytes(inputs * columns, 1), as_bytes(&numbers(inputs * columns, 2, 900)));
-    let (x, multipliers) = (numbers(rows * inputs, 3, 4096), as_bytes(&numbers(columns, 4, 2000)));
-    let start = vec![77; columns];
-    let finish = Finish { shift: 3, sigmoid: true };
-    let short = [0, 1, 3, 8, 9];
-    for kernel in IntegerKernel::all() {
-        for (cut, which) in short.into_iter().flat_map(|cut| (0..8).map(move |which| (cut, which))) {
-            let cut = |len: usize, index: usize| if index == which { len - len.min(cut) } else { len };
-            let part = Part {
-                inputs,
-                outputs: columns,
-                weight: &weights[..cut(weights.len(), 0)],
-                base: &base[..cut(base.len(), 1)],
-                multipliers: &multipliers[..cut(multipliers.len(), 2)],
-                shift: 9,
-            };
-            let product = |weights| Product {
-                weights,
-                inputs,
-                columns,
-                shift: 9,
-                multipliers: part.multipliers,
-                start: &start[..cut(columns, 3)],
-                finish,
-            };
-            let x = &x[..cut(x.len(), 4)];
-            let out = |kernel: IntegerKernel| {
-                let mut out = vec![0; rows * columns - cut(2, 0)];
-                kernel.product(
-                    &product(Weights::Quads(part.weight)),
-                    &mut x.to_vec(),
-                    &mut panel(inputs),
-                    &mut out,
-                    columns,
-                );
-                out
-            };
-            assert_eq!(out(kernel), out(IntegerKernel::Portable), "{kernel:?} {which}");
-            let own = |kernel: IntegerKernel| {
-                let own = Own { part, queries: &x[..inputs - cut(3, 0)], starts: &start, finish };
-                let (mut panel, mut out) = (vec![0; inputs * columns], vec![0; rows * columns]);
-                let mut x = x.to_vec();
-                kernel.arrange(&mut x, inputs, &mut panel);
-                kernel.own_product(&own, &mut x, &mut panel[..cut(inputs * columns, 3)], &mut out);
-                out
-            };
-            // Kernels with panels make of weights that are too short what they like.
-            if matches!(kernel, IntegerKernel::Dsp | IntegerKernel::Thumb) {
-                assert_eq!(own(kernel), own(IntegerKernel::Portable), "{kernel:?} {which}");
-                let last = bytes(columns.div_ceil(4) * 4, 5);
-                let last = &last[..cut(last.len(), 0)];
-                let last = Part { inputs: columns, outputs: 1, weight: last, ..Part::default() };
-                let dots = |kernel: IntegerKernel| {
-                    let own = Own { part, queries: &x[..inputs - cut(3, 0)], starts: &start, finish };
-                    let (mut panel, mut room) = (vec![0; inputs * columns], vec![9; 24]);
-                    let mut sums = vec![7; rows];
-                    let mut x = x.to_vec();
-                    kernel.arrange(&mut x, inputs, &mut panel);
-                    let (room, beside) = room.split_at_mut(cut(24, 6));
-                    kernel.own_dots(&own, &last, &mut x, &mut panel, room, &mut sums[..cut(rows, 5)]);
-                    assert!(beside.iter().all(|number| *number == 9), "{kernel:?}");
-                    sums // and what lies behind them
-                };
-                assert_eq!(dots(kernel), dots(IntegerKernel::Portable), "{kernel:?} {which}");
-            }
-            let totals = |kernel: IntegerKernel| {
-                let part = Part { outputs: 1, ..part };
-                let own = Own { part, queries: &x[..inputs - cut(3, 0)], starts: &start[..1], finish };
-                let (mut panel, mut totals) = (vec![0; inputs], vec![7; rows]);
-                let mut x = x.to_vec();
-                kernel.arrange(&mut x, inputs, &mut panel);
-                kernel.own_totals(&own, &mut x, &mut panel, &mut totals[..cut(rows, 7)]);
-                totals
-            };
-            assert_eq!(totals(kernel), totals(IntegerKernel::Portable), "{kernel:?} {which}");
-            let weighed = |kernel: IntegerKernel| {
-                let (mut x, mut sums) = (x.to_vec(), vec![0; inputs]);
-                kernel.arrange(&mut x, inputs, &mut vec![0; inputs]);
-                kernel.weighted_sum(&start[..cut(rows, 7)], &x, &mut sums);
-                sums
-            };
-            assert_eq!(weighed(kernel), weighed(IntegerKernel::Portable), "{kernel:?} {which}");
-            let added = |kernel: IntegerKernel| {
-                let mut t = vec![5; cut(columns, 3)];
-                kernel.add(&part, &x[..inputs], &mut t);
-                t
-            };
-            assert_eq!(added(kernel), added(IntegerKernel::Portable), "{kernel:?} {which}");
-        }
     }
 }
 

@@ -63,6 +63,11 @@ pub(super) struct Strip {
 }
 
 impl Strip {
+    /// All rows against so many vectors of columns.
+    ///
+    /// # Safety
+    /// The strip's addresses are those of `inputs` rows of as many columns, quads or pairs as `QUADS` says; `x` has `rows` rows of
+    /// `inputs`, and what `end` names as many of its columns, `stride` numbers apart.
     pub unsafe fn rows<const QUADS: bool>(
         &self,
         vectors: usize,

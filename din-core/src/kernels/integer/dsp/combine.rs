@@ -4,6 +4,10 @@
 //! of two halves, so that a product's high half is the shifted one. Written in assembly for the same reason as `strip`.
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
+use super::instructions::{qadd16, smlabb, smlatt, sxtb16, sxtb16_of_rotated, word};
+use super::strip::COLUMNS;
+use super::{pair_of, some};
+use crate::kernels::integer::Part;
 #[cfg(din_dsp)]
 use core::arch::naked_asm;
 
@@ -93,10 +97,9 @@ pub(super) unsafe extern "C" fn run(combine: &Combine) {
 /// As `run`.
 #[cfg(not(din_dsp))]
 pub(super) unsafe fn run(combine: &Combine) {
-    use super::instructions::{sxtb16, sxtb16_of_rotated};
     let stride = (combine.stride & 0xffff) as usize;
     for pair in 0..2 * (combine.stride as usize / 0x10000 + 1) {
-        for column in 0..super::strip::COLUMNS {
+        for column in 0..COLUMNS {
             let word = |from: *const u8, row: usize| {
                 // SAFETY: the caller vouches for every address.
                 unsafe { from.add(row * stride + 4 * column).cast::<u32>().read_unaligned() }
@@ -106,10 +109,45 @@ pub(super) unsafe fn run(combine: &Combine) {
             // SAFETY: as above.
             unsafe {
                 let query = combine.query.add(2 * pair).cast::<u32>().read_unaligned();
-                let combined = super::own::combined(word(combine.base, pair), weights, query);
-                let to = combine.panel.add(2 * (pair * super::strip::COLUMNS + column));
+                let combined = combined(word(combine.base, pair), weights, query);
+                let to = combine.panel.add(2 * (pair * COLUMNS + column));
                 to.cast::<u32>().write_unaligned(combined);
             }
         }
     }
+}
+
+/// Three columns of a query's own matrix after its whole quads, as a strip reads them.
+#[inline(never)]
+pub(super) unsafe fn rest(part: &Part<'_>, query: &[i16], first: usize, panel: *mut i16) {
+    // Two inputs of a column are four bytes, as are four weights of one byte.
+    let stride = 4 * part.outputs;
+    let (quads, rest) = query.as_chunks::<4>();
+    let done = 2 * quads.len();
+    // SAFETY: the caller vouches for the columns.
+    unsafe {
+        let base = part.base.as_ptr().add(4 * first);
+        let weights = part.weight.as_ptr().wrapping_add(4 * first);
+        let rest = some(rest.as_ptr(), rest.len());
+        for index in done..part.inputs.div_ceil(2) {
+            for c in 0..COLUMNS {
+                let mut combined = pair_of(base.add(index * stride + 4 * c).cast());
+                // A query of as many inputs as rows of weights ends in a quad that is partly zero.
+                if 2 * index < query.len() {
+                    let quad = pair_of(weights.add(quads.len() * stride + 4 * c).cast());
+                    let [even, odd] = [sxtb16(quad), sxtb16_of_rotated(quad)];
+                    let (weights, query) = if index == done { (even, rest[0]) } else { (odd, rest[1]) };
+                    combined = self::combined(combined, weights, query);
+                }
+                panel.cast::<u32>().add(index * COLUMNS + c).write(combined);
+            }
+        }
+    }
+}
+
+/// `sat16(base + rshift(w q, 8))` of two inputs.
+#[inline(always)]
+fn combined(base: u32, weights: u32, query: u32) -> u32 {
+    let (first, second) = (smlabb(weights, query, 128), smlatt(weights, query, 128));
+    qadd16(base, word(first >> 8, second >> 8))
 }

@@ -2,10 +2,9 @@
 //! multiplied at once with all rows.
 
 use super::combine::{self, Combine};
-use super::instructions::{qadd16, smlabb, smlatt, sxtb16, sxtb16_of_rotated, word};
 use super::keys::{arrange, undo};
 use super::strip::{self, Strip};
-use super::{is_aligned, pair_of, some};
+use super::{is_aligned, pair_of};
 use crate::bytes::range;
 use crate::fixed::HALF;
 use crate::kernels::integer::extents::OwnRows;
@@ -130,7 +129,7 @@ fn own_strips(
                     combine::run(&combined);
                 }
                 if 4 * quads < inputs {
-                    combine_rest(part, query, first, combined.panel);
+                    combine::rest(part, query, first, combined.panel);
                 }
                 strip.multipliers = multipliers.add(2 * first);
                 strip.starts = starts.add(first);
@@ -149,39 +148,4 @@ fn own_strips(
         to = to.wrapping_byte_add(rows * stride);
     }
     true
-}
-
-/// Three columns of a query's own matrix after its whole quads, as a strip reads them.
-#[inline(never)]
-unsafe fn combine_rest(part: &Part<'_>, query: &[i16], first: usize, panel: *mut i16) {
-    // Two inputs of a column are four bytes, as are four weights of one byte.
-    let stride = 4 * part.outputs;
-    let (quads, rest) = query.as_chunks::<4>();
-    let done = 2 * quads.len();
-    // SAFETY: the caller vouches for the columns.
-    unsafe {
-        let base = part.base.as_ptr().add(4 * first);
-        let weights = part.weight.as_ptr().wrapping_add(4 * first);
-        let rest = some(rest.as_ptr(), rest.len());
-        for index in done..part.inputs.div_ceil(2) {
-            for c in 0..strip::COLUMNS {
-                let mut combined = pair_of(base.add(index * stride + 4 * c).cast());
-                // A query of as many inputs as rows of weights ends in a quad that is partly zero.
-                if 2 * index < query.len() {
-                    let quad = pair_of(weights.add(quads.len() * stride + 4 * c).cast());
-                    let [even, odd] = [sxtb16(quad), sxtb16_of_rotated(quad)];
-                    let (weights, query) = if index == done { (even, rest[0]) } else { (odd, rest[1]) };
-                    combined = self::combined(combined, weights, query);
-                }
-                panel.cast::<u32>().add(index * strip::COLUMNS + c).write(combined);
-            }
-        }
-    }
-}
-
-/// `sat16(base + rshift(w q, 8))` of two inputs.
-#[inline(always)]
-pub(super) fn combined(base: u32, weights: u32, query: u32) -> u32 {
-    let (first, second) = (smlabb(weights, query, 128), smlatt(weights, query, 128));
-    qadd16(base, word(first >> 8, second >> 8))
 }

@@ -1,12 +1,12 @@
 //! Products with weights as the model has them, of one byte: by strips, for which three columns at a time are widened; those
 //! of one output by the words that the weights are in.
 
+use super::instructions::{smlad, sxtb16, sxtb16_of_rotated};
 use super::keys::arrange;
 use super::strip::{self, Strip};
-use super::{instructions, is_aligned, pair_of, some};
+use super::{is_aligned, pair_of, some};
 use crate::chunks;
 use crate::kernels::integer::{Part, Product, Weights, portable};
-use instructions::{smlad, sxtb16, sxtb16_of_rotated};
 
 /// See [`IntegerKernel::product`](crate::kernels::integer::IntegerKernel::product).
 #[inline(never)]

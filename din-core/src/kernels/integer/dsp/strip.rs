@@ -1,4 +1,4 @@
-//! Three columns of a query's own matrix against all rows: most of what a candidate costs.
+//! Three columns of weights against all rows; of a query's own matrix this is most of what a candidate costs.
 //!
 //! Two rows by three columns: six sums, three words of weights, two of inputs, two addresses and a count are the fourteen
 //! registers that there are, which is why this is written in assembly: a compiler has two fewer and moves sums to memory and
@@ -23,40 +23,40 @@ use core::mem::offset_of;
 pub(super) const COLUMNS: usize = 3;
 
 /// Fewer inputs than these are not multiplied here.
-pub(super) const LEAST_INPUTS: usize = 8;
+const LEAST_INPUTS: usize = 8;
 
 /// What [`run`] multiplies, and what becomes of the sums. The assembly loads all before `x` at once and all from there to
 /// `half`, and moves `x` and `out` on.
 #[repr(C)]
 pub(super) struct Strip {
     /// s1
-    pub shift: u32,
+    shift: u32,
     /// s2 and what follows: [`PLAIN`] or [`STORED`], or neither.
     pub finish: u32,
     /// What each column's sums start from, and m: the assembly fills it.
-    pub columns: [[i32; 2]; COLUMNS],
+    columns: [[i32; 2]; COLUMNS],
     /// The next two rows, or one.
-    pub x: *const i16,
+    x: *const i16,
     /// `[ceil(D / 2), 3, 2]`, at a multiple of four bytes.
-    pub panel: *const i16,
+    panel: *const i16,
     /// Twice the whole eights of inputs, less one where others follow.
-    pub eights: usize,
+    eights: usize,
     /// The rounding constant of s1: what the six sums start from.
-    pub half: [i32; 6],
+    half: [i32; 6],
     /// Inputs after whole eights.
-    pub rest: usize,
+    rest: usize,
     /// Of a single row, without a second: its pairs of inputs.
-    pub pairs: usize,
-    pub segments: *const [i32; 4],
+    pairs: usize,
+    segments: *const [i32; 4],
     /// The next row of the output, or its sum in the last layer, an i32.
-    pub out: *mut i16,
+    out: *mut i16,
     /// Bytes from a row of the output to the next; 0 for a single one.
-    pub out_stride: usize,
+    out_stride: usize,
     /// `[3]`, of a last layer with one output that follows at once, which takes what the sigmoid gives less
     /// [`HALF`](crate::fixed::HALF): its sums grow where `out` is, and the outputs of this layer are nowhere stored.
     pub last: *const i32,
     /// Where `out` is after the last row.
-    pub end: *mut i16,
+    end: *mut i16,
     /// m: i16 `[3]`
     pub multipliers: *const u8,
     /// `[3]`
@@ -110,6 +110,10 @@ impl Strip {
 
     /// All rows against the strip's columns: two at a time, of an odd number the last one alone. Where a last layer follows,
     /// `out` is the rows' sums.
+    ///
+    /// # Safety
+    /// The strip's panel, multipliers and starts (and last weights) are those of three columns of `inputs`; `x` has as many rows
+    /// of `inputs`, `out` as many outputs of three columns, `stride` bytes apart (or sums).
     #[inline(always)]
     pub unsafe fn all_rows(
         &mut self,

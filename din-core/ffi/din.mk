@@ -12,6 +12,8 @@
 # `make -f din.mk din-install PREFIX=/usr/local` installs library, header and din.pc, for pkg-config.
 
 DIN_FFI := $(dir $(lastword $(MAKEFILE_LIST)))
+# What `make` alone makes is for the Makefile to say that includes this.
+DIN_DEFAULT_GOAL := $(.DEFAULT_GOAL)
 DIN_BUILD ?= $(or $(CARGO_TARGET_DIR),$(DIN_FFI)../../target)
 DIN_CFLAGS := -I$(DIN_FFI)include
 
@@ -57,3 +59,5 @@ din-install: $(DIN_LIBRARY)
 	install -m 644 $(DIN_FFI)include/din.h $(DESTDIR)$(PREFIX)/include
 	sed -e 's|@prefix@|$(PREFIX)|; s|@version@|$(DIN_VERSION)|; s|@libs@|$(DIN_LIBS)|' $(DIN_FFI)din.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/din.pc
+
+.DEFAULT_GOAL := $(DIN_DEFAULT_GOAL)

@@ -18,9 +18,13 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// Where this is built.
 const TEMPORARY: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// Held from the build of a firmware to where its file was read: builds of `measure` with other features write the same file.
+static BUILT: Mutex<()> = Mutex::new(());
 
 /// What a firmware logs.
 fn log_of(target: &str, firmware: &str) -> String {
@@ -122,7 +126,9 @@ fn what_inspect_takes_from_the_table_of_sizes_is_in_it() {
 #[test]
 #[ignore = "needs the targets of all firmwares, QEMU and defmt-print; tests/run.sh runs it"]
 fn no_size_has_grown_since_the_table_was_written() {
+    let built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let (measured, committed) = (sizes::measure(TEMPORARY).unwrap(), sizes::committed().unwrap());
+    drop(built);
     let growth = measured.growth(&committed).join("\n");
     if measured.compiler != committed.compiler {
         println!("the table is of {}, this is {}:\n{growth}", committed.compiler, measured.compiler);
@@ -235,6 +241,7 @@ fn the_stack_is_bounded_by_the_sum_of_the_frames() {
 
 /// Calls of floating-point routines, and floating-point instructions, in what a firmware disassembles to.
 fn float_lines(target: &str, firmware: &str, features: &str) -> Vec<String> {
+    let _built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = cargo(&folder(), "build", target, "core", TEMPORARY);
     command.args(["--release", "--bin", firmware, "--features", features]);
     let output = command.output().expect("cargo runs");

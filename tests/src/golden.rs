@@ -105,7 +105,7 @@ impl Golden {
     }
 
     /// Small ones of the integer path, one after the other in one file: see [`integer`](Self::integer). Histories of several
-    /// blocks on 32-bit cores, then models drawn over the whole family.
+    /// blocks, then models drawn over the whole family.
     ///
     /// # Panics
     /// If the writer refuses a model.
@@ -261,13 +261,13 @@ fn block_shapes() -> Vec<ModelShape> {
         shape.pooling = vec![PoolingShape::Attention(unit, normalisation)];
         shape
     };
-    use AttentionNormalisation::{None, Softmax};
+    let (plain, softmax) = (AttentionNormalisation::None, AttentionNormalisation::Softmax);
     vec![
-        weighed(21, unit(ActivationShape::Sigmoid, &[9]), None),
-        weighed(45, unit(ActivationShape::Sigmoid, &[6, 4]), None),
-        weighed(45, unit(ActivationShape::Dice, &[7]), Softmax),
-        weighed(45, Vec::new(), None),
-        weighed(70, unit(ActivationShape::Sigmoid, &[52]), None),
+        weighed(21, unit(ActivationShape::Sigmoid, &[9]), plain),
+        weighed(45, unit(ActivationShape::Sigmoid, &[6, 4]), plain),
+        weighed(45, unit(ActivationShape::Dice, &[7]), softmax),
+        weighed(45, Vec::new(), plain),
+        weighed(70, unit(ActivationShape::Sigmoid, &[52]), plain),
     ]
 }
 

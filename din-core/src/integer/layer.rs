@@ -3,7 +3,7 @@
 use crate::bytes::{u16_at, u32_at};
 use crate::chunks;
 use crate::fixed::{rshift, sat16};
-use crate::kernels::integer::{Finish, IntegerKernel, Parameters, Part, Product, Weights, finished};
+use crate::kernels::integer::{Finish, IntegerKernel, Parameters, Part, Product, Weights, finished, shifted};
 use crate::manifest::{Activation, IntegerLayerRecord};
 use crate::model::Model;
 
@@ -120,9 +120,7 @@ impl<'m> Layer<'m> {
             return kernel.dice_of(&self.parameters(), self.outputs(), finish.shift, t, out);
         }
         // Alone, where the compiler does not take the sigmoid out of the loop.
-        for (out, t) in out.iter_mut().zip(t) {
-            *out = sat16(t.wrapping_shr(finish.shift.into()));
-        }
+        shifted(t, finish.shift, out);
         self.activate(kernel, out);
     }
 

@@ -148,11 +148,7 @@ impl IntegerKernel {
             #[cfg(any(test, din_dsp))]
             Self::Dsp => dsp::start(from, t),
             #[cfg(din_plain)]
-            _ => {
-                for (t, number) in t.iter_mut().zip(from.as_chunks::<4>().0) {
-                    *t = i32::from_le_bytes(*number);
-                }
-            }
+            _ => portable::start(from, t),
         }
     }
 
@@ -358,9 +354,7 @@ impl IntegerKernel {
             }
             #[cfg(din_plain)]
             _ => {
-                for (out, t) in out.iter_mut().zip(t) {
-                    *out = sat16(t.wrapping_shr(shift.into()));
-                }
+                shifted(t, shift, out);
                 self.dice(parameters, outputs, out);
             }
         }
@@ -394,6 +388,13 @@ pub(crate) fn sum(x: &[i16], sums: &mut [i32]) {
 pub(crate) fn narrow(sums: &[i32], shift: u8, out: &mut [i16]) {
     for (out, sum) in out.iter_mut().zip(sums) {
         *out = sat16(rshift(*sum, shift));
+    }
+}
+
+/// `out = sat16(t >> shift)`, of sums that hold the rounding constant.
+pub(crate) fn shifted(t: &[i32], shift: u8, out: &mut [i16]) {
+    for (out, t) in out.iter_mut().zip(t) {
+        *out = sat16(t.wrapping_shr(shift.into()));
     }
 }
 

@@ -20,6 +20,13 @@ const PLACES: [usize; 4] = [0, 2, 1, 3];
 /// Columns computed together, their sums in registers. One where this is what another kernel leaves to it: the least code.
 const COLUMNS: usize = if cfg!(din_choice) { 8 } else { 1 };
 
+/// See [`IntegerKernel::start`](super::IntegerKernel::start).
+pub(super) fn start(from: &[u8], t: &mut [i32]) {
+    for (t, number) in t.iter_mut().zip(from.as_chunks::<4>().0) {
+        *t = i32::from_le_bytes(*number);
+    }
+}
+
 /// See [`IntegerKernel::product`](super::IntegerKernel::product).
 pub(super) fn product(product: &Product<'_>, x: &[i16], out: &mut [i16], stride: usize) {
     for (x, out) in chunks::exact(x, product.inputs).zip(chunks::up_to_mut(out, stride)) {

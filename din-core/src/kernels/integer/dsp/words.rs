@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // assembly, and what it reads by address
 
 use super::is_aligned;
+use crate::kernels::integer::portable;
 #[cfg(din_dsp)]
 use core::arch::naked_asm;
 
@@ -12,9 +13,7 @@ pub(in super::super) fn start(from: &[u8], t: &mut [i32]) {
         // SAFETY: as many numbers, where such may be, and any bits are an i32.
         return copy_all(unsafe { core::slice::from_raw_parts(from.as_ptr().cast(), from.len() / 4) }, t);
     }
-    for (t, number) in t.iter_mut().zip(from.as_chunks::<4>().0) {
-        *t = i32::from_le_bytes(*number);
-    }
+    portable::start(from, t);
 }
 
 /// See [`IntegerKernel::copy`](crate::kernels::integer::IntegerKernel::copy).

@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use din_export::bench::peak::Peak;
 use din_export::config::model::ModelConfig;
 use din_export::config::training::{RegularizationConfig, RegularizationKind, TrainingConfig};
 use din_export::data::dataset::{Dataset, FieldColumn, Histories, Samples};
@@ -80,11 +81,11 @@ fn main() {
         profile.capacity,
         2 * profile.dim,
     );
-    let peak = multiply_adds_a_second();
+    let Peak { gflops, instructions } = Peak::measure();
+    let share = 2.0 * undisturbed * multiply_adds(&profile, length) / (1e9 * gflops * threads as f64);
     println!(
-        "peak of one core {:.1} GFLOP/s; undisturbed, {:.0} % of {threads} of them",
-        2.0 * peak / 1e9,
-        100.0 * undisturbed * multiply_adds(&profile, length) / (peak * threads as f64),
+        "peak of one core {gflops:.1} GFLOP/s ({instructions}); undisturbed, {:.0} % of {threads} of them",
+        100.0 * share,
     );
 }
 
@@ -94,48 +95,6 @@ fn multiply_adds(profile: &Profile, length: f64) -> f64 {
     let pair = d * h1 + h1 * h2 + h2;
     let head = (profile.dim + 2 * d) * h1 + h1 * h2 + h2;
     3.0 * (length * pair as f64 + head as f64)
-}
-
-/// What a core does at most: independent chains of fused multiply-adds in registers.
-fn multiply_adds_a_second() -> f64 {
-    const CHAINS: usize = 12;
-    const LANES: usize = 8;
-    const LOOPS: usize = 2_000_000;
-    // By index, so that the sums stay in registers.
-    #[inline(always)]
-    #[allow(clippy::needless_range_loop)]
-    fn chains(x: f32, y: f32) -> [[f32; LANES]; CHAINS] {
-        let mut sums = [[x; LANES]; CHAINS];
-        for _ in 0..LOOPS {
-            for chain in 0..CHAINS {
-                for lane in 0..LANES {
-                    sums[chain][lane] = sums[chain][lane].mul_add(x, y);
-                }
-            }
-        }
-        sums
-    }
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn vector_chains(x: f32, y: f32) -> [[f32; LANES]; CHAINS] {
-        chains(x, y)
-    }
-    let run = || {
-        let (x, y) = std::hint::black_box((0.999, 1e-3));
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            // SAFETY: the line above has made sure of what `vector_chains` asks for.
-            return unsafe { vector_chains(x, y) };
-        }
-        chains(x, y)
-    };
-    let mut best = Duration::MAX;
-    for _ in 0..10 {
-        let start = Instant::now();
-        std::hint::black_box(run());
-        best = best.min(start.elapsed());
-    }
-    (CHAINS * LANES * LOOPS) as f64 / best.as_secs_f64()
 }
 
 fn dataset(profile: &Profile) -> Dataset {

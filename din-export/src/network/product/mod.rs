@@ -1,9 +1,9 @@
-//! The matrix product. With `vectorised` and `prefetch` in [`super::blocks`] the only unsafe code of din-export.
+//! The matrix product.
 //!
-//! The right factor goes by panels of 16 columns, so that a tile of 6 rows and 16 columns of the output stays in registers while
-//! both factors stream by: 12 fused multiply-adds for 2 loads and 6 broadcasts. On an AVX2 core, the products of a training step
-//! taken by themselves run at 80 to 98 % of the peak. A general library's product copies both factors and decides anew at each call
-//! how to cut them up, which costs more than it gives for matrices of a few kilobytes.
+//! The right factor goes by panels of 16 columns, the output by tiles that registers hold. A general library's product copies both
+//! factors and decides anew at each call how to cut them up, which costs more than it gives for matrices of a few kilobytes.
+
+mod tiles;
 
 use rayon::prelude::*;
 
@@ -191,7 +191,7 @@ pub fn multiply<'b, T: Real>(
         assert_eq!(row.len(), n, "a row of the output");
     }
     if m > 0 {
-        fused::multiply(out, a, b, start);
+        tiles::multiply(out, a, b, start);
     }
 }
 
@@ -215,156 +215,6 @@ pub fn multiply_in_parallel<'b, T: Real>(
     });
 }
 
-/// The products compiled for what the processor can do.
-mod fused {
-    use super::{Matrix, Real, Right, Start, WIDE, panel_width};
-
-    /// Whether the target fuses a product and a sum without being asked to: 64-bit Arm does.
-    const TARGET_FUSES: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
-
-    pub fn multiply<T: Real>(out: &mut [T], a: Matrix<'_, T>, b: Right<'_, T>, start: Start<'_, T>) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            #[target_feature(enable = "avx2,fma")]
-            fn with_avx2<T: Real>(out: &mut [T], a: Matrix<'_, T>, b: Right<'_, T>, start: Start<'_, T>) {
-                by_panels::<T, true>(out, a, b, start);
-            }
-            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-                // SAFETY: the line above has made sure of what `with_avx2` asks for.
-                #[allow(unsafe_code)]
-                unsafe {
-                    with_avx2(out, a, b, start);
-                }
-                return;
-            }
-        }
-        by_panels::<T, TARGET_FUSES>(out, a, b, start);
-    }
-
-    #[inline(always)]
-    fn by_panels<T: Real, const FUSED: bool>(
-        out: &mut [T],
-        a: Matrix<'_, T>,
-        b: Right<'_, T>,
-        start: Start<'_, T>,
-    ) {
-        let columns = b.columns;
-        for column in (0..columns).step_by(WIDE) {
-            let width = panel_width(columns - column);
-            let panel = b.panel(column, width);
-            let target = &mut Target { out, columns, column, start };
-            if width == WIDE {
-                by_rows::<T, 16, FUSED>(target, a, panel);
-            } else {
-                by_rows::<T, 8, FUSED>(target, a, panel);
-            }
-        }
-    }
-
-    /// Where the product with a panel goes.
-    struct Target<'a, T> {
-        out: &'a mut [T],
-        /// N of the output.
-        columns: usize,
-        /// The panel's first.
-        column: usize,
-        start: Start<'a, T>,
-    }
-
-    #[inline(always)]
-    fn by_rows<T: Real, const C: usize, const FUSED: bool>(
-        target: &mut Target<'_, T>,
-        a: Matrix<'_, T>,
-        panel: (&[T], usize),
-    ) {
-        let mut row = 0;
-        while row + 6 <= a.rows {
-            tile::<T, 6, C, FUSED>(target, a, row, panel);
-            row += 6;
-        }
-        if row + 4 <= a.rows {
-            tile::<T, 4, C, FUSED>(target, a, row, panel);
-            row += 4;
-        }
-        if row + 2 <= a.rows {
-            tile::<T, 2, C, FUSED>(target, a, row, panel);
-            row += 2;
-        }
-        if row < a.rows {
-            tile::<T, 1, C, FUSED>(target, a, row, panel);
-        }
-    }
-
-    /// R rows and C columns of the output.
-    #[inline(always)]
-    fn tile<T: Real, const R: usize, const C: usize, const FUSED: bool>(
-        target: &mut Target<'_, T>,
-        a: Matrix<'_, T>,
-        first: usize,
-        panel: (&[T], usize),
-    ) {
-        let (columns, column) = (target.columns, target.column);
-        let valid = C.min(columns - column);
-        let mut start = [[T::zero(); C]; R];
-        for (row, start) in start.iter_mut().enumerate() {
-            match target.start {
-                Start::Zero => {}
-                Start::Row(values) => copy::<T, C>(&values[column..], start, valid),
-                Start::Output => copy::<T, C>(&target.out[(first + row) * columns + column..], start, valid),
-            }
-        }
-        let sums = accumulate::<T, R, C, FUSED>(start, a, first, panel);
-        for (row, sums) in sums.iter().enumerate() {
-            copy::<T, C>(sums, &mut target.out[(first + row) * columns + column..], valid);
-        }
-    }
-
-    /// `sums + a[first .. first + R] panel`: `[R, K] x [K, C] -> [R, C]`.
-    ///
-    /// The sums come and go by value, and are counted through by index: with a reference to them, or iterators over them, the compiler
-    /// leaves them in memory, which is ten times slower.
-    #[inline(always)]
-    #[allow(clippy::needless_range_loop)]
-    fn accumulate<T: Real, const R: usize, const C: usize, const FUSED: bool>(
-        start: [[T; C]; R],
-        a: Matrix<'_, T>,
-        first: usize,
-        panel: (&[T], usize),
-    ) -> [[T; C]; R] {
-        assert!(first + R <= a.rows);
-        let (panel, panel_stride) = panel;
-        let mut sums = start;
-        let mut from = first * a.row_stride;
-        for inner in 0..a.columns {
-            let Some(b) = panel.get(inner * panel_stride..).and_then(|row| row.first_chunk::<C>()) else {
-                unreachable!("a panel has as many rows as `a` has columns");
-            };
-            for row in 0..R {
-                // SAFETY: the assertion and the loops keep row and column inside of `a`, and whoever makes a `Matrix` takes
-                // care that its strides keep such an index inside of its values. Checked, it would take more instructions than
-                // the arithmetic.
-                #[allow(unsafe_code)]
-                let a = unsafe { *a.values.get_unchecked(from + row * a.row_stride) };
-                for column in 0..C {
-                    let sum = sums[row][column];
-                    sums[row][column] = if FUSED { a.mul_add(b[column], sum) } else { sum + a * b[column] };
-                }
-            }
-            from += a.column_stride;
-        }
-        sums
-    }
-
-    /// The first `valid` numbers; a whole row of a tile, the usual case, without a loop.
-    #[inline(always)]
-    fn copy<T: Real, const C: usize>(from: &[T], to: &mut [T], valid: usize) {
-        match (from.first_chunk::<C>(), to.first_chunk_mut::<C>()) {
-            (Some(from), Some(to)) if valid == C => *to = *from,
-            _ => to[..valid].copy_from_slice(&from[..valid]),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,6 +229,9 @@ mod tests {
             (4, 6, 1),
             (1, 6, 25),
             (13, 7, 24),
+            (27, 5, 48),
+            (21, 9, 80),
+            (12, 3, 36),
             (3, 0, 2),
             (0, 3, 2),
         ] {

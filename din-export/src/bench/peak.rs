@@ -95,7 +95,7 @@ fn run_portable() {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)] // the only functions of this crate for certain processors
+#[allow(unsafe_code)] // functions for certain processors
 mod x86_64 {
     use super::{CHAINS, FACTORS, STEPS, black_box};
     use core::arch::x86_64::{_mm256_fmadd_ps, _mm256_set1_ps, _mm512_fmadd_ps, _mm512_set1_ps};

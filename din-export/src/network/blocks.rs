@@ -132,8 +132,9 @@ pub fn prefetch<T>(values: &[T]) {
     let _ = values;
 }
 
-/// Whether the processor has AVX-512 to the extent that all have which have more of it than its beginnings.
+/// Whether the processor has AVX-512 F, VL, DQ and BW, as every one since Skylake-X that has any of it.
 #[cfg(target_arch = "x86_64")]
+#[must_use]
 pub fn has_avx512() -> bool {
     std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512vl")
@@ -144,7 +145,7 @@ pub fn has_avx512() -> bool {
 /// Runs `work` compiled for AVX-512 or AVX2 where the processor has it: loops then handle sixteen or eight f32 at once instead of
 /// four.
 ///
-/// The same numbers come out either way: Rust does not fuse a product and a sum unless told to.
+/// The same numbers come out each way: Rust does not fuse a product and a sum unless told to.
 #[inline(always)]
 pub fn vectorised(work: impl FnOnce()) {
     #[cfg(target_arch = "x86_64")]

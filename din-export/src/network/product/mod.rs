@@ -26,7 +26,7 @@ impl<'a, T: Real> Matrix<'a, T> {
     /// If `values` is not `rows * columns` long.
     #[must_use]
     pub fn new(values: &'a [T], rows: usize, columns: usize) -> Self {
-        assert_eq!(values.len(), rows * columns, "a [{rows}, {columns}] matrix");
+        assert_eq!(Some(values.len()), rows.checked_mul(columns), "a [{rows}, {columns}] matrix");
         Self { values, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
@@ -184,15 +184,20 @@ pub fn multiply<'b, T: Real>(
     start: Start<'_, T>,
 ) {
     let b = b.into();
+    check_output(out, &a, &b);
+    if let Start::Row(row) = start {
+        assert_eq!(row.len(), b.columns, "a row of the output");
+    }
+    if a.rows > 0 {
+        tiles::multiply(out, a, b, start);
+    }
+}
+
+/// That the shapes fit: what the product does without further checks relies on it.
+fn check_output<T>(out: &[T], a: &Matrix<'_, T>, b: &Right<'_, T>) {
     let (m, k, n) = (a.rows, a.columns, b.columns);
     assert_eq!(k, b.rows, "[{m}, {k}] x [{}, {n}]", b.rows);
     assert_eq!(out.len(), m * n, "the output of [{m}, {k}] x [{k}, {n}]");
-    if let Start::Row(row) = start {
-        assert_eq!(row.len(), n, "a row of the output");
-    }
-    if m > 0 {
-        tiles::multiply(out, a, b, start);
-    }
 }
 
 /// As [`multiply`], the rows of the output shared among the threads.
@@ -208,9 +213,10 @@ pub fn multiply_in_parallel<'b, T: Real>(
     /// Rows of a task: what is worth handing over.
     const ROWS: usize = 24;
     let b = b.into();
+    check_output(out, &a, &b);
     out.par_chunks_mut(ROWS * b.columns.max(1)).enumerate().for_each(|(index, out)| {
         let (first, rows) = (index * ROWS, out.len() / b.columns);
-        let from = &a.values[first * a.row_stride..];
+        let from = a.values.get(first * a.row_stride..).unwrap_or_default();
         multiply(out, Matrix { values: from, rows, ..a }, b, start);
     });
 }
@@ -218,6 +224,7 @@ pub fn multiply_in_parallel<'b, T: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::panic::catch_unwind;
 
     #[test]
     fn products_agree_with_sums_for_every_layout_and_degenerate_shape() {
@@ -232,6 +239,9 @@ mod tests {
             (27, 5, 48),
             (21, 9, 80),
             (12, 3, 36),
+            (31, 6, 44),
+            (19, 5, 28),
+            (30, 0, 2),
             (3, 0, 2),
             (0, 3, 2),
         ] {
@@ -271,6 +281,18 @@ mod tests {
                     check(Start::Row(&row), &|i| row[i % n]);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn outputs_of_another_shape_are_refused() {
+        let (a, b) = ([1.0_f32; 50], Panels::of(Matrix::new(&[1.0; 10], 10, 1)));
+        let a = Matrix::new(&a, 5, 10);
+        for length in [4, 6, 24] {
+            let out = || vec![0.0; length];
+            let alone = catch_unwind(|| multiply(&mut out(), a, &b, Start::Zero));
+            let parallel = catch_unwind(|| multiply_in_parallel(&mut out(), a, &b, Start::Zero));
+            assert!(alone.is_err() && parallel.is_err(), "{length}");
         }
     }
 

@@ -218,11 +218,16 @@ fn cached_samples_are_those_in_memory_whatever_histories_and_split() {
         (format!("{RECENT}{CLICKED}"), BY_COLUMN),
         (String::new(), BY_SHARE),
     ] {
-        let text = format!("{JOB}{sequences}{split}");
+        let apart = format!("{JOB}{sequences}{split}");
+        let together = apart.replace("epochs = 2", "epochs = 2\ntrain_on_valid = true");
         let job = |text: &str| Job::from_toml(text, &folder.path().join("job.toml")).unwrap();
-        let dataset = load(&job(&text), None, &mut |_| {}).unwrap();
-        let streamed = text.replace("[side.items]", "[data.stream]\nwindow = 500\n[side.items]");
-        assert_same(&dataset, &Cache::open(&job(&streamed), None, &mut |_| {}).unwrap());
+        let samples = [apart, together].map(|text| {
+            let dataset = load(&job(&text), None, &mut |_| {}).unwrap();
+            let streamed = text.replace("[side.items]", "[data.stream]\nwindow = 500\n[side.items]");
+            assert_same(&dataset, &Cache::open(&job(&streamed), None, &mut |_| {}).unwrap());
+            [dataset.train.len(), dataset.valid.len()]
+        });
+        assert_eq!(samples[1], [samples[0][0] + samples[0][1], samples[0][1]]);
     }
 }
 

@@ -112,6 +112,25 @@ fn a_trained_folder_evaluates_exports_inspects_and_ranks() {
 }
 
 #[test]
+fn the_model_that_ships_trains_on_validation_samples_too() {
+    let folder = folder(JOB, SAMPLES);
+    let train = |more: &[&str]| {
+        let output = run(folder.path(), &[&["train", "job.toml", "-o", "model"], more].concat());
+        assert!(output.status.success(), "{output:?}");
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let [result, progress] = train(&[]);
+    assert!(result.starts_with("best epoch 1\nvalidation: ") && progress.contains("(best so far)"));
+    assert!(progress.contains("4 training, 2 validation"), "{progress}");
+    let [result, progress] = train(&["--final", "3"]);
+    let start = "3 epochs, validation samples too\nvalidation (trained on): ";
+    assert!(result.starts_with(start) && result.contains("\ntest: "), "{result}");
+    assert!(progress.contains("6 training, 2 validation") && !progress.contains("best so far"), "{progress}");
+    let metrics = std::fs::read_to_string(folder.path().join("model/metrics.json")).unwrap();
+    assert!(metrics.contains("\"train_on_valid\": true"), "{metrics}");
+}
+
+#[test]
 fn a_garbage_blob_is_refused_by_name() {
     let folder = folder(JOB, SAMPLES);
     std::fs::write(folder.path().join("garbage.din"), [7; 200]).unwrap();

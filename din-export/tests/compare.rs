@@ -37,15 +37,17 @@ fn job() -> String {
 
 #[test]
 fn a_variant_is_measured_as_the_job_that_it_makes() {
-    let folder = folder(&job());
+    let ships = "[[compare.variant]]\nname = \"ships\"\ntraining.train_on_valid = true\n";
+    let folder = folder(&(job() + ships));
     let path = folder.path();
     let report = json(path, &["compare", "job.toml", "-o", "compared", "--curves"]);
     let runs = report["runs"].as_array().unwrap();
-    assert_eq!(runs.len(), 6);
+    assert_eq!(runs.len(), 8);
     let jobs = [
         ("[model.unit]", "[model]\npooling = \"sum\"\n[model.unit]"),
         ("dim = 4", "dim = 6"),
         ("dim = 4", "dim = 4\nmin_count = 40"),
+        ("epochs = 3", "epochs = 3\ntrain_on_valid = true"),
     ];
     for (index, (from, to)) in jobs.into_iter().enumerate() {
         std::fs::write(path.join("variant.toml"), job().replace(from, to)).unwrap();
@@ -71,6 +73,7 @@ fn a_variant_is_measured_as_the_job_that_it_makes() {
     assert!(["sum", "wide", "filter"].iter().all(|name| svg.contains(&format!(">{name}</text>"))), "{svg}");
     let table = std::fs::read_to_string(path.join("compared/table.md")).unwrap();
     assert!(table.contains("| filter | ") && table.contains("GAUC over sum"), "{table}");
+    assert!(table.contains("| ships | 3.0 | trained on | "), "{table}");
 }
 
 #[test]

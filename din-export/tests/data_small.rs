@@ -1,6 +1,6 @@
 //! Small logs whose datasets, and whose errors, are written out by hand.
 
-use din_export::data::dataset::{Dataset, FieldColumn};
+use din_export::data::dataset::{Dataset, FieldColumn, Samples};
 use din_export::data::load;
 use din_export::job::Job;
 use din_export::schema::FieldKind;
@@ -215,6 +215,23 @@ fn normalisers_see_only_the_numbers_of_training_samples() {
     assert!((normaliser.scale - (18.0_f32 / 13.0).sqrt()).abs() < 1e-5, "{normaliser:?}");
     let FieldColumn::Numbers(prices) = &dataset.samples.candidate[2] else { panic!("price is a number") };
     assert!(prices[1].is_nan() && prices[5] == 9.0);
+}
+
+#[test]
+fn validation_samples_that_train_count_for_rows_and_normalisers() {
+    let apart = try_load(&format!("{JOB}{LOG}"), &[]).unwrap();
+    let together = try_load(&format!("{JOB}{LOG}[training]\ntrain_on_valid = true\n"), &[]).unwrap();
+    assert_eq!((apart.train, together.train), (vec![0, 1, 2, 3], vec![0, 1, 2, 3, 4]));
+    assert_eq!((apart.valid, apart.test), (together.valid, together.test));
+    // i4 is in the validation sample alone.
+    let row_of_i4 = |samples: &Samples| rows(&samples.candidate[1])[4];
+    assert_eq!(row_of_i4(&apart.samples), 0);
+    assert!(row_of_i4(&together.samples) > 0);
+    let FieldKind::Numeric(normaliser) = together.schema.candidate[2].kind else {
+        panic!("price is a number")
+    };
+    // 1.5, 3.5, 2.0 and 2.0.
+    assert!((normaliser.mean - 2.25).abs() < 1e-6, "{normaliser:?}");
 }
 
 #[test]

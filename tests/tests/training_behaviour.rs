@@ -99,6 +99,25 @@ fn early_stopping_returns_the_best_validation_epoch() {
 }
 
 #[test]
+fn where_validation_samples_train_every_epoch_is_run_and_the_last_one_kept() {
+    let dataset = dataset(400, false);
+    let chosen = TrainingConfig { patience: 1, ..config(6) };
+    assert!(
+        quietly(&dataset, &model(PoolingKind::Sum), &chosen).unwrap().epochs.len() < 6,
+        "labels are noise"
+    );
+    let all = TrainingConfig { train_on_valid: true, ..chosen };
+    let mut last = None;
+    let trained = train(&dataset, &model(PoolingKind::Sum), &all, &mut |event| {
+        if let Event::Epoch { network, .. } = event {
+            last = Some(network.to_weights());
+        }
+    })
+    .unwrap();
+    assert_eq!((trained.best_epoch, trained.epochs.len(), Some(trained.weights)), (6, 6, last));
+}
+
+#[test]
 fn the_test_split_has_no_influence() {
     let mut dataset = dataset(600, true);
     let without = quietly(&dataset, &model(PoolingKind::Attention), &config(2)).unwrap();

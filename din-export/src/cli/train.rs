@@ -27,6 +27,9 @@ pub struct Arguments {
     /// Seed [default: what the job says]
     #[arg(long)]
     seed: Option<u64>,
+    /// Train the model that ships: on the validation samples too, for as many epochs as a run without this has chosen
+    #[arg(long, value_name = "EPOCHS")]
+    r#final: Option<usize>,
     /// How often the run is saved, in DIR/checkpoints: 1000steps, 90s, 5min, 2h or never [default: what the job says]
     #[arg(long, value_name = "INTERVAL")]
     checkpoint_every: Option<Interval>,
@@ -43,7 +46,9 @@ pub struct Arguments {
 struct Report {
     job: String,
     seed: u64,
+    /// The best on the validation split; the last, if that trained too.
     best_epoch: usize,
+    train_on_valid: bool,
     epochs: Vec<EpochReport>,
     blob_bytes: usize,
     scratch_bytes: usize,
@@ -57,6 +62,9 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let mut job = load_job(&arguments.job)?;
     if let Some(seed) = arguments.seed {
         job.training.seed = seed;
+    }
+    if let Some(epochs) = arguments.r#final {
+        (job.training.train_on_valid, job.training.epochs) = (true, epochs);
     }
     if let Some(every) = arguments.checkpoint_every {
         job.training.checkpoint.every = every;
@@ -82,9 +90,9 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let mut journal = Journal::new(&arguments.output, job.training.log_every);
     let mut broken = None;
     let mut rate = Rate::new();
-    let epochs = job.training.epochs;
+    let (epochs, train_on_valid) = (job.training.epochs, job.training.train_on_valid);
     let outcome = train(data.source(), &job.model, &job.training, &options, &mut |event| {
-        show(&event, &progress, &mut rate, epochs);
+        show(&event, &progress, &mut rate, epochs, train_on_valid);
         // A journal that cannot be written stops the run, saved as by a signal.
         if broken.is_none()
             && let Err(error) = journal.record(&event)
@@ -114,6 +122,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
         job: job.name,
         seed: job.training.seed,
         best_epoch: trained.best_epoch,
+        train_on_valid: job.training.train_on_valid,
         epochs: trained.epochs,
         blob_bytes: bytes.len(),
         scratch_bytes: din_core::Model::from_bytes(&bytes)?.scratch_len_for(din_core::Blocking::SMALL) * 4,
@@ -129,7 +138,7 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     super::print(json, &report, &text(&report, &arguments.output))
 }
 
-fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, epochs: usize) {
+fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, epochs: usize, train_on_valid: bool) {
     match *event {
         Event::Step { epoch, step, steps, loss, samples, .. } => {
             rate.step(samples);
@@ -138,7 +147,7 @@ fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, epochs: usize) 
                 format!("epoch {epoch} of {epochs}, loss {loss:.4}, {}", rate.text(left))
             });
         }
-        Event::Epoch { report, .. } => progress.line(&epoch_line(report)),
+        Event::Epoch { report, .. } => progress.line(&epoch_line(report, train_on_valid)),
         Event::Torn { file } => progress.line(&format!("{}: torn, using the one before", file.display())),
         Event::Resumed { file, epoch, step, other_threads, .. } => {
             let place = format!("resuming from {}: epoch {epoch}, after step {step}", file.display());
@@ -151,12 +160,16 @@ fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, epochs: usize) 
     }
 }
 
-fn epoch_line(report: &EpochReport) -> String {
-    let best = if report.best { " (best so far)" } else { "" };
+fn epoch_line(report: &EpochReport, train_on_valid: bool) -> String {
+    let note = match (train_on_valid, report.best) {
+        (true, _) => " (trained on)",
+        (false, true) => " (best so far)",
+        (false, false) => "",
+    };
     let figure =
         |figure: Option<f64>| figure.map_or_else(|| "none".to_owned(), |figure| format!("{figure:.4}"));
     format!(
-        "epoch {}: training loss {:.4}; validation log loss {:.4}, AUC {}, GAUC {}{best}",
+        "epoch {}: training loss {:.4}; validation log loss {:.4}, AUC {}, GAUC {}{note}",
         report.epoch,
         report.train_loss,
         report.valid.log_loss,
@@ -166,8 +179,13 @@ fn epoch_line(report: &EpochReport) -> String {
 }
 
 fn text(report: &Report, folder: &std::path::Path) -> String {
-    let mut text = format!("best epoch {}\n", report.best_epoch);
-    for (split, evaluation) in [("validation", Some(&report.valid)), ("test", report.test.as_ref())] {
+    let (mut text, valid) = match report.train_on_valid {
+        false => (format!("best epoch {}\n", report.best_epoch), "validation"),
+        true => {
+            (format!("{} epochs, validation samples too\n", report.epochs.len()), "validation (trained on)")
+        }
+    };
+    for (split, evaluation) in [(valid, Some(&report.valid)), ("test", report.test.as_ref())] {
         if let Some(evaluation) = evaluation {
             text += &format!("{split}: {}\n", super::eval::line(evaluation));
         }

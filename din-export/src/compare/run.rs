@@ -95,12 +95,15 @@ pub enum RunResult {
 /// What was measured of a run.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Measured {
-    /// The epoch that is best on the validation split.
+    /// The epoch that is best on the validation split; the last, if that trained too.
     pub best_epoch: usize,
     /// All of them.
     pub epochs: Vec<EpochReport>,
     /// Of the validation split, by din-core on the blob.
     pub valid: Metrics,
+    /// Whether that split trained too.
+    #[serde(default)]
+    pub trained_on_valid: bool,
     /// Of the test split, by din-core on the blob.
     pub test: Metrics,
     /// After each epoch, if curves were asked for.
@@ -269,18 +272,19 @@ impl Comparison {
             best_epoch: trained.best_epoch,
             epochs: trained.epochs,
             valid: evaluate(&bytes, data, &data.valid)?.metrics,
+            trained_on_valid: config.train_on_valid,
             test: evaluate(&bytes, data, &data.test)?.metrics,
             curve,
         })))
     }
 }
 
-/// What of a job decides its data: all but the model, its training, and the widths of tables, which are those of each
+/// What of a job decides its data: all but the model, how it is trained, and the widths of tables, which are those of each
 /// variant.
 fn what_is_read(job: &Job) -> Job {
     let mut job = job.clone();
     job.model = crate::config::model::ModelConfig::default();
-    job.training = crate::config::training::TrainingConfig::default();
+    job.training = job.training.of_samples();
     job.export = crate::job::ExportConfig::default();
     job.tables.values_mut().for_each(|table| table.dim = 1);
     job

@@ -43,10 +43,10 @@ pub struct Failure {
 pub struct Figures {
     /// The mean of the chosen epochs.
     pub best_epoch: f64,
-    /// Validation AUC, which nothing but epochs was chosen by here.
-    pub valid_auc: Figure,
+    /// Validation AUC, which nothing but epochs was chosen by here; none where the validation samples trained too.
+    pub valid_auc: Option<Figure>,
     /// Mean of validation AUC and UAUC.
-    pub valid_auc_and_uauc: Figure,
+    pub valid_auc_and_uauc: Option<Figure>,
     /// Test log loss.
     pub log_loss: Figure,
     /// Test AUC.
@@ -134,10 +134,12 @@ fn row(runs: &[Run], base: Option<&[&Measured]>) -> Row {
 fn figures(runs: &[&Measured], base: Option<&[&Measured]>) -> Figures {
     let values = |of: &dyn Fn(&Measured) -> f64| runs.iter().map(|run| of(run)).collect::<Vec<f64>>();
     let figure = |of: &dyn Fn(&Measured) -> f64| Figure::of(&values(of));
+    let unseen = !runs.iter().any(|run| run.trained_on_valid);
+    let valid_figure = |of: &dyn Fn(&Metrics) -> f64| unseen.then(|| figure(&|run| of(&run.valid)));
     Figures {
         best_epoch: mean(&values(&|run| run.best_epoch as f64)),
-        valid_auc: figure(&|run| auc(&run.valid)),
-        valid_auc_and_uauc: figure(&|run| f64::midpoint(auc(&run.valid), uauc(&run.valid))),
+        valid_auc: valid_figure(&auc),
+        valid_auc_and_uauc: valid_figure(&|valid| f64::midpoint(auc(valid), uauc(valid))),
         log_loss: figure(&|run| run.test.log_loss),
         auc: figure(&|run| auc(&run.test)),
         gauc: figure(&|run| gauc(&run.test)),
@@ -192,6 +194,7 @@ impl Table {
             return writeln!(f, "| {name} | failed with {} of {seeds} | | | | | | | | |", row.failed.len());
         };
         let Figures { best_epoch, valid_auc, log_loss, auc, gauc, uauc, .. } = figures;
+        let valid_auc = valid_auc.map_or_else(|| "trained on".to_owned(), |figure| figure.to_string());
         write!(
             f,
             "| {name} | {best_epoch:.1} | {valid_auc} | {:.4} | {auc} | {gauc} | {uauc} |",
@@ -225,7 +228,8 @@ mod tests {
             calibration: Calibration { expected_error: 0.0, ratio: None },
         };
         let valid = Metrics { auc: Some(0.9), ..test };
-        let measured = Measured { best_epoch: 2, epochs: Vec::new(), valid, test, curve: Vec::new() };
+        let (epochs, curve, trained_on_valid) = (Vec::new(), Vec::new(), variant.contains("final"));
+        let measured = Measured { best_epoch: 2, epochs, valid, trained_on_valid, test, curve };
         Run { variant: variant.into(), seed, result: RunResult::Measured(Box::new(measured)) }
     }
 
@@ -259,6 +263,15 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| +0.0150 (0.0250) | 1 of 2 |"), "{text}");
+    }
+
+    #[test]
+    fn an_auc_of_samples_that_trained_is_not_shown() {
+        let table = Table::new([8, 4, 4], "DIN", &[run("DIN", 1, 0.75, 0.64), run("final", 1, 0.77, 0.66)]);
+        let text = table.to_string();
+        assert!(text.contains("| final | 2.0 | trained on | 0.6000 | 0.7700 |"), "{text}");
+        assert!(text.contains("| DIN | 2.0 | 0.9000 |"), "{text}");
+        assert!(table.rows[1].figures.as_ref().unwrap().valid_auc_and_uauc.is_none());
     }
 
     #[test]

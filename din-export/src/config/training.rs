@@ -156,6 +156,9 @@ pub struct TrainingConfig {
     pub patience: usize,
     /// What "better" means.
     pub select_on: SelectionMetric,
+    /// Whether the validation samples train too: for the model that ships, with settings and epochs that another run chose.
+    /// All epochs are run and the last one is kept, since nothing can be chosen on samples that train.
+    pub train_on_valid: bool,
     /// Probability that a hidden unit of the head is dropped; in [0, 1).
     pub dropout: f64,
     /// Standard deviation of new embedding rows.
@@ -183,6 +186,7 @@ impl Default for TrainingConfig {
             batch_size: 256,
             patience: 2,
             select_on: SelectionMetric::Auc,
+            train_on_valid: false,
             dropout: 0.0,
             embedding_init: 0.05,
             moving_average: 0.99,
@@ -192,5 +196,13 @@ impl Default for TrainingConfig {
             log_every: Interval::Steps(100),
             max_loss: 100.0,
         }
+    }
+}
+
+impl TrainingConfig {
+    /// What of it decides the samples, all else as by default.
+    #[must_use]
+    pub fn of_samples(&self) -> Self {
+        Self { train_on_valid: self.train_on_valid, ..Self::default() }
     }
 }

@@ -24,7 +24,7 @@ pub enum Part {
 /// Sample indices by split, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Splits {
-    /// To learn from.
+    /// To learn from: with `training.train_on_valid` those to choose on too.
     pub train: Vec<u32>,
     /// To choose on.
     pub valid: Vec<u32>,
@@ -72,12 +72,14 @@ pub fn split(job: &Job, samples: &Frame, users: &[u32], times: &[i64]) -> Result
             by_last_position(users, times, *valid_share, *seed)
         }
     };
-    let indices = |wanted: Part| -> Vec<u32> {
-        let own = |(index, &part): (usize, &Part)| (part == wanted).then_some(index as u32);
+    let indices = |wanted: &[Part]| -> Vec<u32> {
+        let own = |(index, part): (usize, &Part)| wanted.contains(part).then_some(index as u32);
         parts.iter().enumerate().filter_map(own).collect()
     };
+    let trains: &[Part] =
+        if job.training.train_on_valid { &[Part::Train, Part::Valid] } else { &[Part::Train] };
     let splits =
-        Splits { train: indices(Part::Train), valid: indices(Part::Valid), test: indices(Part::Test) };
+        Splits { train: indices(trains), valid: indices(&[Part::Valid]), test: indices(&[Part::Test]) };
     for (split, samples) in [("train", &splits.train), ("valid", &splits.valid), ("test", &splits.test)] {
         if samples.is_empty() {
             return Err(DataError::EmptySplit { file: job.file.clone(), split });

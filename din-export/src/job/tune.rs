@@ -177,6 +177,13 @@ impl Job {
         if config.rungs.first() == Some(&0) || !config.rungs.is_sorted_by(|a, b| a < b) {
             return self.refuse("tune.rungs", "must be epochs that rise, from 1 on, such as [1, 3, 9]");
         }
+        let chooses = |job: &Job| match job.training.train_on_valid {
+            false => Ok(()),
+            true => {
+                self.refuse("training.train_on_valid", "is set: nothing can be chosen on samples that train")
+            }
+        };
+        chooses(self)?;
         let mut searched = Vec::new();
         self.collect(&config.ranges, &mut Vec::new(), &mut searched)?;
         if searched.is_empty() && config.trials > 1 {
@@ -184,7 +191,7 @@ impl Job {
         }
         for entry in &searched {
             for value in entry.extremes() {
-                self.changed(&entry.set(value), &at(&entry.path))?;
+                chooses(&self.changed(&entry.set(value), &at(&entry.path))?)?;
             }
         }
         Ok(searched)
@@ -421,6 +428,14 @@ mod tests {
         for (setting, problem) in cases {
             let error = job(&format!("{setting}\n{ranges}")).searched().unwrap_err().to_string();
             assert_eq!(error, format!("job.toml: `tune.{problem}"));
+        }
+        let mut fixed = job("trials = 1\n");
+        fixed.training.train_on_valid = true;
+        let searched = job("[tune.ranges]\ntraining.train_on_valid = { choice = [false, true] }\n");
+        for job in [fixed, searched] {
+            let error = job.searched().unwrap_err().to_string();
+            let problem = "is set: nothing can be chosen on samples that train";
+            assert_eq!(error, format!("job.toml: `training.train_on_valid` {problem}"));
         }
         let error = job("").searched().unwrap_err().to_string();
         assert_eq!(error, "job.toml: `tune.ranges` is empty; name the keys to search");

@@ -33,7 +33,8 @@ pub struct RunOptions<'a> {
     pub dims: Option<&'a [usize]>,
 }
 
-/// Trains a new network and returns the weights of the epoch that is best on the validation split.
+/// Trains a new network and returns the weights of the epoch that is best on the validation split, or of the last one where that
+/// trains too.
 ///
 /// The test split is not looked at. On one machine, the same dataset and configuration give the same weights, on any number
 /// of threads.
@@ -230,7 +231,11 @@ impl<'a, 'e> Run<'a, 'e> {
         if !valid.log_loss.is_finite() {
             return Err(TrainingError::NonFiniteScore { epoch });
         }
-        let figure = selection_figure(self.config.select_on, &valid)?;
+        let figure = match self.config.train_on_valid {
+            false => selection_figure(self.config.select_on, &valid)?,
+            // Nothing to choose on: the later, the better.
+            true => epoch as f64,
+        };
         let is_best = self.state.best.is_none_or(|best| figure > best.figure);
         let train_loss = self.state.total_loss / self.state.samples as f64;
         self.state.epochs.push(EpochReport { epoch, train_loss, valid, best: is_best });

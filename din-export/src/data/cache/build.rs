@@ -67,7 +67,7 @@ pub(super) fn build(
     })?;
     coder.logs(directory, &mut spill, progress)?;
     let schema = coder.schema();
-    let spilled = spill.finish()?;
+    let spilled = spill.finish(job.training.train_on_valid)?;
     progress(LoadStep::Vocabularies);
     let mut counts = Counts::new(&schema);
     let mut fits = Fits::new(job);

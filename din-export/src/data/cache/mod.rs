@@ -26,7 +26,6 @@ use super::error::DataError;
 use super::load::LoadStep;
 use super::shards;
 use crate::config::model::ModelConfig;
-use crate::config::training::TrainingConfig;
 use crate::job::export::ExportConfig;
 use crate::job::{Job, OneOrMany, SourceConfig};
 use crate::output;
@@ -282,7 +281,7 @@ fn state(job: &Job, directory: &Path) -> Result<u64, DataError> {
     // What is said of model, training, export and of the cache itself does not change the samples.
     let mut data = job.clone();
     data.model = ModelConfig::default();
-    data.training = TrainingConfig::default();
+    data.training = data.training.of_samples();
     data.export = ExportConfig::default();
     data.data.stream = None;
     data.name.clear();

@@ -112,11 +112,11 @@ impl Spill {
     }
 
     /// Writes what is buffered, and closes.
-    pub(super) fn finish(mut self) -> Result<Partitions, DataError> {
+    pub(super) fn finish(mut self, train_on_valid: bool) -> Result<Partitions, DataError> {
         for file in self.files.iter_mut().flatten().flatten() {
             file.flush().map_err(|error| DataError::cache(&self.folder, error))?;
         }
-        Ok(Partitions { folder: self.folder, kinds: self.kinds, count: self.files.len() })
+        Ok(Partitions { folder: self.folder, kinds: self.kinds, count: self.files.len(), train_on_valid })
     }
 }
 
@@ -134,6 +134,8 @@ pub(super) struct Partitions {
     folder: PathBuf,
     kinds: Vec<HistoryKind>,
     pub(super) count: usize,
+    /// Whether validation samples train too.
+    train_on_valid: bool,
 }
 
 /// Where a record is, and what it is sorted by.
@@ -216,7 +218,11 @@ impl Partitions {
                 self.load_events(partition, index, schema, &records, &mut samples)?;
             }
         }
-        let [train, valid, test] = splits;
+        let [mut train, valid, test] = splits;
+        if self.train_on_valid {
+            train.extend(&valid);
+            train.sort_unstable();
+        }
         Ok(Dataset { samples, train, valid, test, ..Dataset::default() })
     }
 

@@ -129,6 +129,8 @@ fn a_torn_checkpoint_is_passed_over_and_other_data_are_refused() {
     std::fs::write(path.join("samples.csv"), text).unwrap();
     let refused = train(path, "broken", &["--resume", "--seed", "9"]).output().unwrap();
     assert!(errors(&refused).contains("other settings"), "{refused:?}");
+    let refused = train(path, "broken", &["--resume", "--final", "2"]).output().unwrap();
+    assert!(errors(&refused).contains("other settings"), "{refused:?}");
     let newest = checkpoints(path, "broken").pop().unwrap();
     let bytes = std::fs::read(&newest).unwrap();
     std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();

@@ -58,12 +58,14 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let runs = comparison.run(place, &|run, done, total| {
         let what = match &run.result {
             RunResult::Failed { problem } => format!("failed: {problem}"),
-            RunResult::Measured(measured) => format!(
-                "best epoch {} of {}, test AUC {:.4}",
-                measured.best_epoch,
-                measured.epochs.len(),
-                measured.test.auc.unwrap_or(f64::NAN)
-            ),
+            RunResult::Measured(measured) => {
+                let (epochs, auc) = (measured.epochs.len(), measured.test.auc.unwrap_or(f64::NAN));
+                let kept = match measured.train_on_valid {
+                    true => format!("{epochs} epochs"),
+                    false => format!("best epoch {} of {epochs}", measured.best_epoch),
+                };
+                format!("{kept}, test AUC {auc:.4}")
+            }
         };
         progress.line(&format!("{done}/{total} {}, seed {}: {what}", run.variant, run.seed));
         progress.advance(done as u64, total as u64, || "runs".to_owned());

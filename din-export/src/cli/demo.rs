@@ -38,7 +38,9 @@ fn shipped_job() -> PathBuf {
 
 pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let start = Instant::now();
-    let job = Job::load(&arguments.job.clone().unwrap_or_else(shipped_job))?;
+    let mut job = Job::load(&arguments.job.clone().unwrap_or_else(shipped_job))?;
+    // The demo compares models whose epochs are chosen.
+    job.training.train_on_valid = false;
     output::prepare(&arguments.output)?;
     let progress = Progress::new();
     let dataset = data::load(&job, None, &mut |step| progress.begin(&step.to_string()))?;

@@ -6,6 +6,7 @@ use super::{CommandResult, load_model, read_requests};
 use din_core::Model;
 use din_export::blob::widening::Widened;
 use din_export::blob::{self, Embedding, ExportOptions, NumericPath, StoredTable, Writer};
+use din_export::data::load::LoadStep;
 use din_export::job::Job;
 use din_export::job::export::ExportConfig;
 use din_export::rank::Request;
@@ -100,7 +101,9 @@ impl BlobArguments {
             Some(job) if self.budget.is_some() || options.calibrates() => {
                 let progress = Progress::new();
                 let job = Job::load(job)?;
-                Some(data::load(&job, self.data.as_deref(), &mut |step| progress.begin(&step.to_string()))?)
+                let mut begin = |step: LoadStep<'_>| progress.begin(&step.to_string());
+                // Which ids the model has learnt, of validation samples too perhaps, it knows itself.
+                Some(data::load_every_id(&job, self.data.as_deref(), &mut begin)?)
             }
             _ => None,
         };

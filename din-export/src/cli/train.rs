@@ -28,7 +28,7 @@ pub struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Train the model that ships: on the validation samples too, for as many epochs as a run without this has chosen
-    #[arg(long, value_name = "EPOCHS")]
+    #[arg(long, value_name = "EPOCHS", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     r#final: Option<usize>,
     /// How often the run is saved, in DIR/checkpoints: 1000steps, 90s, 5min, 2h or never [default: what the job says]
     #[arg(long, value_name = "INTERVAL")]

@@ -103,7 +103,7 @@ pub struct Measured {
     pub valid: Metrics,
     /// Whether that split trained too.
     #[serde(default)]
-    pub trained_on_valid: bool,
+    pub train_on_valid: bool,
     /// Of the test split, by din-core on the blob.
     pub test: Metrics,
     /// After each epoch, if curves were asked for.
@@ -272,7 +272,7 @@ impl Comparison {
             best_epoch: trained.best_epoch,
             epochs: trained.epochs,
             valid: evaluate(&bytes, data, &data.valid)?.metrics,
-            trained_on_valid: config.train_on_valid,
+            train_on_valid: config.train_on_valid,
             test: evaluate(&bytes, data, &data.test)?.metrics,
             curve,
         })))
@@ -284,7 +284,7 @@ impl Comparison {
 fn what_is_read(job: &Job) -> Job {
     let mut job = job.clone();
     job.model = crate::config::model::ModelConfig::default();
-    job.training = job.training.of_samples();
+    job.training = job.training.deciding_samples();
     job.export = crate::job::ExportConfig::default();
     job.tables.values_mut().for_each(|table| table.dim = 1);
     job

@@ -134,7 +134,7 @@ fn row(runs: &[Run], base: Option<&[&Measured]>) -> Row {
 fn figures(runs: &[&Measured], base: Option<&[&Measured]>) -> Figures {
     let values = |of: &dyn Fn(&Measured) -> f64| runs.iter().map(|run| of(run)).collect::<Vec<f64>>();
     let figure = |of: &dyn Fn(&Measured) -> f64| Figure::of(&values(of));
-    let unseen = !runs.iter().any(|run| run.trained_on_valid);
+    let unseen = !runs.iter().any(|run| run.train_on_valid);
     let valid_figure = |of: &dyn Fn(&Metrics) -> f64| unseen.then(|| figure(&|run| of(&run.valid)));
     Figures {
         best_epoch: mean(&values(&|run| run.best_epoch as f64)),
@@ -228,8 +228,8 @@ mod tests {
             calibration: Calibration { expected_error: 0.0, ratio: None },
         };
         let valid = Metrics { auc: Some(0.9), ..test };
-        let (epochs, curve, trained_on_valid) = (Vec::new(), Vec::new(), variant.contains("final"));
-        let measured = Measured { best_epoch: 2, epochs, valid, trained_on_valid, test, curve };
+        let (epochs, curve, train_on_valid) = (Vec::new(), Vec::new(), variant.contains("final"));
+        let measured = Measured { best_epoch: 2, epochs, valid, train_on_valid, test, curve };
         Run { variant: variant.into(), seed, result: RunResult::Measured(Box::new(measured)) }
     }
 

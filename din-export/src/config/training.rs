@@ -148,7 +148,7 @@ impl Default for CheckpointConfig {
 pub struct TrainingConfig {
     /// Of initial weights, shuffling and dropout.
     pub seed: u64,
-    /// The most passes over the training split.
+    /// The most passes over the training split; with `train_on_valid` exactly so many.
     pub epochs: usize,
     /// Samples in a step.
     pub batch_size: usize,
@@ -158,6 +158,7 @@ pub struct TrainingConfig {
     pub select_on: SelectionMetric,
     /// Whether the validation samples train too: for the model that ships, with settings and epochs that another run chose.
     /// All epochs are run and the last one is kept, since nothing can be chosen on samples that train.
+    #[serde(skip_serializing_if = "std::ops::Not::not")] // so that the hashes of older runs stand
     pub train_on_valid: bool,
     /// Probability that a hidden unit of the head is dropped; in [0, 1).
     pub dropout: f64,
@@ -200,9 +201,9 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// What of it decides the samples, all else as by default.
+    /// What of it decides the samples and their splits, all else as by default.
     #[must_use]
-    pub fn of_samples(&self) -> Self {
+    pub fn deciding_samples(&self) -> Self {
         Self { train_on_valid: self.train_on_valid, ..Self::default() }
     }
 }

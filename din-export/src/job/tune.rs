@@ -177,13 +177,10 @@ impl Job {
         if config.rungs.first() == Some(&0) || !config.rungs.is_sorted_by(|a, b| a < b) {
             return self.refuse("tune.rungs", "must be epochs that rise, from 1 on, such as [1, 3, 9]");
         }
-        let chooses = |job: &Job| match job.training.train_on_valid {
-            false => Ok(()),
-            true => {
-                self.refuse("training.train_on_valid", "is set: nothing can be chosen on samples that train")
-            }
-        };
-        chooses(self)?;
+        if self.training.train_on_valid {
+            return self
+                .refuse("training.train_on_valid", "is set: nothing can be chosen on samples that train");
+        }
         let mut searched = Vec::new();
         self.collect(&config.ranges, &mut Vec::new(), &mut searched)?;
         if searched.is_empty() && config.trials > 1 {
@@ -191,7 +188,7 @@ impl Job {
         }
         for entry in &searched {
             for value in entry.extremes() {
-                chooses(&self.changed(&entry.set(value), &at(&entry.path))?)?;
+                self.changed(&entry.set(value), &at(&entry.path))?;
             }
         }
         Ok(searched)
@@ -288,6 +285,9 @@ impl Job {
             ["tables", _, "dim"] | ["model", _, ..] => Ok(()),
             ["training", "seed"] => {
                 self.refuse(at(path), "is no setting to choose; `tune.seeds` trains with several")
+            }
+            ["training", "train_on_valid"] => {
+                self.refuse(at(path), "is no setting to choose: nothing can be chosen on samples that train")
             }
             ["training", "select_on" | "checkpoint" | "log_every", ..] => {
                 self.refuse(at(path), "is the same for all trials")
@@ -404,6 +404,10 @@ mod tests {
                 "training.seed` is no setting to choose; `tune.seeds` trains with several",
             ),
             (
+                "training.train_on_valid = { choice = [false, true] }",
+                "training.train_on_valid` is no setting to choose: nothing can be chosen on samples that train",
+            ),
+            (
                 "tables.tag.min_count = { choice = [1, 2] }",
                 "tables.tag.min_count` is nothing to search: trials share the data, and differ in model, training and tables.NAME.dim",
             ),
@@ -429,14 +433,11 @@ mod tests {
             let error = job(&format!("{setting}\n{ranges}")).searched().unwrap_err().to_string();
             assert_eq!(error, format!("job.toml: `tune.{problem}"));
         }
-        let mut fixed = job("trials = 1\n");
+        let mut fixed = job(ranges);
         fixed.training.train_on_valid = true;
-        let searched = job("[tune.ranges]\ntraining.train_on_valid = { choice = [false, true] }\n");
-        for job in [fixed, searched] {
-            let error = job.searched().unwrap_err().to_string();
-            let problem = "is set: nothing can be chosen on samples that train";
-            assert_eq!(error, format!("job.toml: `training.train_on_valid` {problem}"));
-        }
+        let error = fixed.searched().unwrap_err().to_string();
+        let problem = "is set: nothing can be chosen on samples that train";
+        assert_eq!(error, format!("job.toml: `training.train_on_valid` {problem}"));
         let error = job("").searched().unwrap_err().to_string();
         assert_eq!(error, "job.toml: `tune.ranges` is empty; name the keys to search");
     }

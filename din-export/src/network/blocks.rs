@@ -132,7 +132,7 @@ pub fn prefetch<T>(values: &[T]) {
     let _ = values;
 }
 
-/// Whether the processor has AVX-512 F, VL, DQ and BW, as every one since Skylake-X that has any of it.
+/// Whether the processor has AVX-512 F, VL, DQ and BW, as every one since Skylake-X that has any of it, and FMA.
 #[cfg(target_arch = "x86_64")]
 #[must_use]
 pub fn has_avx512() -> bool {
@@ -140,6 +140,7 @@ pub fn has_avx512() -> bool {
         && std::arch::is_x86_feature_detected!("avx512vl")
         && std::arch::is_x86_feature_detected!("avx512dq")
         && std::arch::is_x86_feature_detected!("avx512bw")
+        && std::arch::is_x86_feature_detected!("fma")
 }
 
 /// Runs `work` compiled for AVX-512 or AVX2 where the processor has it: loops then handle sixteen or eight f32 at once instead of

@@ -163,11 +163,12 @@ impl<'a, 'e> Run<'a, 'e> {
         let Some(found) = folder.newest()? else { return Ok(()) };
         found.torn.iter().for_each(|file| (self.on_event)(Event::Torn { file }));
         let file = found.file.clone();
-        if found.state.identity.data != self.state.identity.data {
-            return Err(CheckpointError::OtherData { file }.into());
-        }
+        // Settings first: some of them decide the data.
         if found.state.identity.job != self.state.identity.job {
             return Err(CheckpointError::OtherJob { file }.into());
+        }
+        if found.state.identity.data != self.state.identity.data {
+            return Err(CheckpointError::OtherData { file }.into());
         }
         folder.restore(&found, &mut self.trainer.state_mut())?;
         self.trainer.set_dropout_position(found.state.dropout_position);

@@ -69,7 +69,7 @@ pub struct EpochReport {
     pub train_loss: f64,
     /// On the validation split, after the epoch.
     pub valid: Metrics,
-    /// Whether it is the best so far.
+    /// Whether it is the best so far; always, where validation samples train.
     pub best: bool,
 }
 

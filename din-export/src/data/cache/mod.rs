@@ -278,11 +278,12 @@ fn remove_scratch(folder: &Path) -> std::io::Result<()> {
 
 /// A hash of what the cache is made of.
 fn state(job: &Job, directory: &Path) -> Result<u64, DataError> {
-    // What is said of model, training, export and of the cache itself does not change the samples.
+    // What is said of model, training, search, export and of the cache itself does not change the samples.
     let mut data = job.clone();
     data.model = ModelConfig::default();
-    data.training = data.training.of_samples();
+    data.training = data.training.deciding_samples();
     data.export = ExportConfig::default();
+    (data.tune, data.compare) = (None, None);
     data.data.stream = None;
     data.name.clear();
     let mut hash = XxHash3_64::new();

@@ -197,7 +197,7 @@ pub fn multiply<'b, T: Real>(
 fn check_output<T>(out: &[T], a: &Matrix<'_, T>, b: &Right<'_, T>) {
     let (m, k, n) = (a.rows, a.columns, b.columns);
     assert_eq!(k, b.rows, "[{m}, {k}] x [{}, {n}]", b.rows);
-    assert_eq!(out.len(), m * n, "the output of [{m}, {k}] x [{k}, {n}]");
+    assert_eq!(Some(out.len()), m.checked_mul(n), "the output of [{m}, {k}] x [{k}, {n}]");
 }
 
 /// As [`multiply`], the rows of the output shared among the threads.

@@ -56,8 +56,8 @@ struct Target<'a, T> {
     start: Start<'a, T>,
 }
 
-/// Panels side by side, as many as a tile takes. `LARGE` has the 32 registers of AVX-512, of 16 numbers each: 41 to 48 columns that
-/// are left are three panels, more than those two, and so are 25 to 40.
+/// Panels side by side, as many as a tile takes. `LARGE` has the 32 registers of AVX-512, of 16 numbers each: of 41 to 48 columns that
+/// are left it takes three panels, of 25 to 40 and of more than 48 two.
 #[inline(always)]
 fn by_columns<T: Real, const FUSED: bool, const LARGE: bool>(
     out: &mut [T],

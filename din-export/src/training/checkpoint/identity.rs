@@ -14,8 +14,8 @@ use crate::data::dataset::{Dataset, FieldColumn, Histories};
 /// Hashes of the settings and of the encoded data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Identity {
-    /// Of `model` and `training`, without what may change between a run's parts: `epochs`, `patience`,
-    /// `checkpoint`, `log_every`, `max_loss`.
+    /// Of `model` and `training`, without what may change between a run's parts: `epochs` (unless the last one is what is kept),
+    /// `patience`, `checkpoint`, `log_every`, `max_loss`.
     pub job: u64,
     /// Of the schema and all samples.
     pub data: u64,
@@ -26,7 +26,7 @@ impl Identity {
     #[must_use]
     pub fn new(model: &ModelConfig, training: &TrainingConfig, data: u64) -> Self {
         let same = TrainingConfig {
-            epochs: 0,
+            epochs: if training.train_on_valid { training.epochs } else { 0 },
             patience: 0,
             checkpoint: CheckpointConfig::default(),
             log_every: Interval::Never,
@@ -130,6 +130,8 @@ mod tests {
         let of = |config: &TrainingConfig| Identity::new(&ModelConfig::default(), config, 1);
         let config = TrainingConfig::default();
         assert_eq!(of(&TrainingConfig { epochs: 99, ..config.clone() }), of(&config));
+        let last = |epochs| of(&TrainingConfig { train_on_valid: true, epochs, ..config.clone() });
+        assert_ne!(last(9), last(3), "the last epoch is what is kept");
         assert_ne!(of(&TrainingConfig { seed: 99, ..config.clone() }), of(&config));
     }
 }

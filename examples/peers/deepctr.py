@@ -13,6 +13,7 @@ import argparse
 import json
 import subprocess
 import tempfile
+import time
 import tomllib
 from pathlib import Path
 
@@ -103,9 +104,11 @@ def train(samples, seed, options):
     )
     model.compile(torch.optim.Adam(model.parameters(), lr=options.learning_rate), "binary_crossentropy", metrics=[])
     (x, y, _), (valid_x, valid_y, _), (test_x, test_y, test_users) = map(samples.split, ("train", "valid", "test"))
-    best, state = None, None
+    best, state, rates = None, None, []
     for epoch in range(1, options.epochs + 1):
+        start = time.perf_counter()
         model.fit(x, y, batch_size=options.batch_size, epochs=1, verbose=0)
+        rates.append(len(y) / (time.perf_counter() - start))
         auc = roc_auc_score(valid_y, model.predict(valid_x, 4096))
         if best is None or auc > best["valid_auc"]:
             best = {"seed": seed, "epoch": epoch, "valid_auc": auc}
@@ -116,6 +119,7 @@ def train(samples, seed, options):
     scores = model.predict(test_x, 4096)[:, 0]
     best["auc"] = roc_auc_score(test_y, scores)
     best["gauc"] = group_auc(scores, test_y, test_users)
+    best["samples_per_second"] = round(max(rates))
     print(json.dumps(best), flush=True)
     return best
 

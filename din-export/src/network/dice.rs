@@ -82,16 +82,23 @@ impl<T: Real> Dice<T> {
     pub fn backward(&mut self, saved: &[T], gradient: &mut [T]) {
         let width = self.width();
         let n = gradient.len() / width;
-        let (mean, deviation) = (&self.batch.mean, &self.batch.inverse_deviation);
-        let alpha = &self.alpha.values;
+        if n == 0 {
+            // No statistics either.
+            self.alpha.gradient.fill(T::zero());
+            return;
+        }
+        let (mean, deviation) = (&self.batch.mean[..width], &self.batch.inverse_deviation[..width]);
+        let alpha = &self.alpha.values[..width];
         // For each unit the sums of h, of h x and of dL/dalpha.
         let mut sums = sum_over_blocks(n, 3 * width, |rows, sums| {
             let (sum_h, rest) = sums.split_at_mut(width);
             let (sum_hx, sum_alpha) = rest.split_at_mut(width);
+            let sum_alpha = &mut sum_alpha[..width];
             let gradient = gradient[rows.start * width..rows.end * width].chunks_exact(width);
             let saved = saved[2 * rows.start * width..2 * rows.end * width].chunks_exact(2 * width);
             for (g, saved) in gradient.zip(saved) {
                 let (s, p) = saved.split_at(width);
+                let (g, p) = (&g[..width], &p[..width]);
                 for j in 0..width {
                     let h = slope(g[j], s[j], p[j], alpha[j]);
                     sum_h[j] += h;
@@ -101,13 +108,14 @@ impl<T: Real> Dice<T> {
             }
         });
         self.alpha.gradient.copy_from_slice(&sums[2 * width..]);
-        let per_row = T::from_f64(1.0 / n.max(1) as f64);
+        let per_row = T::from_f64(1.0 / n as f64);
         sums.iter_mut().for_each(|sum| *sum *= per_row);
         let (mean_h, mean_hx) = (&sums[..width], &sums[width..2 * width]);
         for_each_block(gradient, width, |first, block| {
             let saved = saved[2 * first * width..].chunks_exact(2 * width);
             for (g, saved) in block.chunks_exact_mut(width).zip(saved) {
                 let (s, p) = saved.split_at(width);
+                let (g, p) = (&mut g[..width], &p[..width]);
                 for j in 0..width {
                     let h = slope(g[j], s[j], p[j], alpha[j]);
                     let x = (s[j] - mean[j]) * deviation[j];

@@ -166,6 +166,7 @@ impl<T: Real> FoldedGradient<T> {
     /// Adds that of a sample from `dL/dM: [H, D]`: `d(Wk - Wd) += dM`, `dWp += dM diag(q)`, and `dq += sum over h of Wp * dM`.
     pub fn add_own(&mut self, own: &[T], query: &[T], query_gradient: &mut [T], weight: &FoldedWeight<T>) {
         let (d, h) = (weight.width, weight.outputs);
+        let (query, query_gradient) = (&query[..d], &mut query_gradient[..d]);
         let (key, product) = self.values[h * d..3 * h * d].split_at_mut(h * d);
         let rows = key.chunks_exact_mut(d).zip(product.chunks_exact_mut(d));
         let rows = rows.zip(own.chunks_exact(d)).zip(weight.product.chunks_exact(d));

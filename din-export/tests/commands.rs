@@ -113,7 +113,8 @@ fn a_trained_folder_evaluates_exports_inspects_and_ranks() {
 
 #[test]
 fn the_model_that_ships_trains_on_validation_samples_too() {
-    let folder = folder(JOB, SAMPLES);
+    // Item 7 is in a validation sample alone.
+    let folder = folder(JOB, &format!("{SAMPLES}valid,1,7,5,1\n"));
     let train = |more: &[&str]| {
         let output = run(folder.path(), &[&["train", "job.toml", "-o", "model"], more].concat());
         assert!(output.status.success(), "{output:?}");
@@ -121,13 +122,25 @@ fn the_model_that_ships_trains_on_validation_samples_too() {
     };
     let [result, progress] = train(&[]);
     assert!(result.starts_with("best epoch 1\nvalidation: ") && progress.contains("(best so far)"));
-    assert!(progress.contains("4 training, 2 validation"), "{progress}");
+    assert!(progress.contains("4 training, 3 validation"), "{progress}");
     let [result, progress] = train(&["--final", "3"]);
     let start = "3 epochs, validation samples too\nvalidation (trained on): ";
     assert!(result.starts_with(start) && result.contains("\ntest: "), "{result}");
-    assert!(progress.contains("6 training, 2 validation") && !progress.contains("best so far"), "{progress}");
+    assert!(progress.contains("7 training, 3 validation") && !progress.contains("best so far"), "{progress}");
     let metrics = std::fs::read_to_string(folder.path().join("model/metrics.json")).unwrap();
     assert!(metrics.contains("\"train_on_valid\": true"), "{metrics}");
+    // What measures a blob asks it with every id that it has learnt.
+    let json = |arguments: &[&str]| {
+        let output = run(folder.path(), arguments);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    };
+    let budget =
+        ["--json", "export", "model", "--calibrate", "job.toml", "-o", "fit.din", "--budget", "1MiB"];
+    let reference = &json(&budget)["reference"];
+    json(&["--json", "export", "model", "--embedding", "f32", "-o", "f32.din"]);
+    let evaluated = json(&["--json", "eval", "f32.din", "job.toml", "--split", "valid"]);
+    assert_eq!(reference["figures"]["log_loss"], evaluated["log_loss"], "{reference}");
+    assert_eq!(run(folder.path(), &["train", "job.toml", "--final", "0"]).status.code(), Some(2));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::stop::StopSignals;
 use super::{CommandResult, JobArguments, load_job};
 use din_export::blob;
 use din_export::config::interval::Interval;
+use din_export::config::training::TrainingConfig;
 use din_export::data::cache::Split;
 use din_export::evaluation::Evaluation;
 use din_export::import;
@@ -90,9 +91,8 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     let mut journal = Journal::new(&arguments.output, job.training.log_every);
     let mut broken = None;
     let mut rate = Rate::new();
-    let (epochs, train_on_valid) = (job.training.epochs, job.training.train_on_valid);
     let outcome = train(data.source(), &job.model, &job.training, &options, &mut |event| {
-        show(&event, &progress, &mut rate, epochs, train_on_valid);
+        show(&event, &progress, &mut rate, &job.training);
         // A journal that cannot be written stops the run, saved as by a signal.
         if broken.is_none()
             && let Err(error) = journal.record(&event)
@@ -138,7 +138,8 @@ pub fn run(arguments: &Arguments, json: bool) -> CommandResult {
     super::print(json, &report, &text(&report, &arguments.output))
 }
 
-fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, epochs: usize, train_on_valid: bool) {
+fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, config: &TrainingConfig) {
+    let epochs = config.epochs;
     match *event {
         Event::Step { epoch, step, steps, loss, samples, .. } => {
             rate.step(samples);
@@ -147,7 +148,7 @@ fn show(event: &Event<'_>, progress: &Progress, rate: &mut Rate, epochs: usize, 
                 format!("epoch {epoch} of {epochs}, loss {loss:.4}, {}", rate.text(left))
             });
         }
-        Event::Epoch { report, .. } => progress.line(&epoch_line(report, train_on_valid)),
+        Event::Epoch { report, .. } => progress.line(&epoch_line(report, config.train_on_valid)),
         Event::Torn { file } => progress.line(&format!("{}: torn, using the one before", file.display())),
         Event::Resumed { file, epoch, step, other_threads, .. } => {
             let place = format!("resuming from {}: epoch {epoch}, after step {step}", file.display());

@@ -1,8 +1,8 @@
 //! The product, tile by tile of the output, compiled for what the processor can do.
 //!
 //! A tile stays in registers while both factors stream by: with AVX2 6 rows and one panel, 12 fused multiply-adds for 2 loads and 6
-//! broadcasts; with AVX-512 12 rows and two panels, 24 for 2 and 12, or 8 rows and three panels. The products of a training step taken by themselves run at 80 to
-//! 98 % of the peak of an AVX2 core, at 70 to 92 % of one with AVX-512.
+//! broadcasts; with AVX-512 12 rows and two panels, 24 for 2 and 12, or 8 rows and three panels. The products of a training step
+//! taken by themselves run at 80 to 98 % of the peak of an AVX2 core, at 70 to 92 % of one with AVX-512.
 //!
 //! With `vectorised` and `prefetch` in `network::blocks`, and what measures the peak in `bench::peak`, the only unsafe code of
 //! din-export.
